@@ -1,0 +1,58 @@
+using MoltBeat.DR.Engine.Postgres;
+
+namespace MoltBeat.DR.Engine.Archive;
+
+/// <summary>The fixed points of the archive format, version 1. docs/archive-format.md describes it for people.</summary>
+public static class ArchiveFormat
+{
+    public const int Version = 1;
+
+    public const string Extension = ".tar";
+    public const string PartialExtension = ".partial";
+
+    public const string Readme = "README.txt";
+    public const string RestoreScript = "restore.sh";
+    public const string Globals = "globals.sql.zst";
+    public const string DatabaseDump = "database.dump";
+    public const string Contents = "contents.json.zst";
+    public const string Manifest = "manifest.json";
+    public const string Index = "index";
+    public const string DataFolder = "data/";
+
+    /// <summary>Raw bytes after which a part ends at the next row.</summary>
+    public const int PartBytes = 64 << 20;
+
+    /// <summary>Compressed bytes of one part held in memory; a part that outgrows this (one huge row) is streamed out.</summary>
+    public const int PartBufferBytes = 72 << 20;
+
+    /// <summary>The most a reader takes for a manifest or the contents: far above a database of a million tables' parts.</summary>
+    public const int MaxDescriptionBytes = 512 << 20;
+
+    /// <summary>A zstd frame of zeros reaches about 33,000:1. Above this a part is no table's data, it is a bomb.</summary>
+    public const long MaxExpansion = 40_000;
+
+    /// <summary>Name of the member that holds one part of a table.</summary>
+    /// <param name="number">The table's number in <see cref="Archive.Contents.Tables"/>, from 1.</param>
+    /// <param name="schema">Schema; shown in the member's name for people, never read back from it.</param>
+    /// <param name="table">Table; likewise.</param>
+    /// <param name="part">The part's number, from 1.</param>
+    /// <param name="format">Form of the rows.</param>
+    public static string PartName(int number, string schema, string table, int part, RowFormat format)
+        => FormattableString.Invariant(
+            $"{DataFolder}{number}_{SafeName(schema, 40)}.{SafeName(table, 60)}/{part:D4}{(format == RowFormat.Binary ? ".copybin" : ".copy")}.zst");
+
+    /// <summary>Only letters, digits, <c>_</c> and <c>-</c> of ASCII survive; the rest becomes <c>_</c>. For names of files and members.</summary>
+    public static string SafeName(string name, int maxLength)
+    {
+        var chars = name.Length > maxLength ? name[..maxLength].ToCharArray() : name.ToCharArray();
+        for (var i = 0; i < chars.Length; i++)
+        {
+            if (!char.IsAsciiLetterOrDigit(chars[i]) && chars[i] is not ('_' or '-'))
+            {
+                chars[i] = '_';
+            }
+        }
+
+        return new string(chars);
+    }
+}

@@ -1,0 +1,305 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using ZstdSharp;
+
+namespace MoltBeat.DR.Engine.Archive;
+
+/// <summary>
+/// Reads an archive from its end: index, manifest, then any member by position. Believes nothing in the file: lengths are
+/// bounded by the file, names by what the format allows, and every byte handed out is hashed on the way.
+/// </summary>
+public sealed class ArchiveReader : IAsyncDisposable
+{
+    private readonly IArchiveInput input;
+    private readonly Dictionary<string, MemberInfo> members;
+
+    private ArchiveReader(IArchiveInput input, ArchiveIndex index, Manifest manifest)
+    {
+        this.input = input;
+        Index = index;
+        Manifest = manifest;
+        members = manifest.Members.ToDictionary(m => m.Name, StringComparer.Ordinal);
+    }
+
+    public string Location => input.Location;
+
+    public long Length => input.Length;
+
+    public ArchiveIndex Index { get; }
+
+    public Manifest Manifest { get; }
+
+    /// <param name="input">The archive; owned by the reader once this returns, closed when it fails.</param>
+    /// <param name="cancellationToken">Stops the reading.</param>
+    /// <exception cref="MoltException"><c>NotAnArchive</c>, <c>ArchiveVersionUnknown</c>, <c>ArchiveDamaged</c>.</exception>
+    public static async Task<ArchiveReader> OpenAsync(IArchiveInput input, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var tail = new byte[Math.Min(ArchiveIndex.TailBytes, input.Length)];
+            await ReadExactlyAsync(input, input.Length - tail.Length, tail, cancellationToken).ConfigureAwait(false);
+            var index = ArchiveIndex.Parse(tail, input.Length, input.Location);
+            var json = new byte[index.ManifestLength];
+            await ReadExactlyAsync(input, index.ManifestOffset, json, cancellationToken).ConfigureAwait(false);
+            if (Convert.ToHexStringLower(SHA256.HashData(json)) != index.ManifestSha256)
+            {
+                throw Damaged(input.Location, "its manifest does not have the SHA-256 that the index gives");
+            }
+
+            return new ArchiveReader(input, index, ParseManifest(json, index, input.Location));
+        }
+        catch
+        {
+            await input.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>The member of this name.</summary>
+    /// <exception cref="MoltException"><c>ArchiveDamaged</c> when there is none.</exception>
+    public MemberInfo Member(string name)
+        => members.TryGetValue(name, out var member) ? member : throw Damaged(Location, $"it has no member {name}");
+
+    public bool Has(string name) => members.ContainsKey(name);
+
+    /// <summary>The member's bytes as stored; throws at their end when they do not have the manifest's SHA-256.</summary>
+    public Stream OpenMember(MemberInfo member) => new MemberStream(this, member);
+
+    /// <summary>The member's bytes decompressed; the stored bytes are checked likewise.</summary>
+    public Stream OpenCompressed(MemberInfo member)
+        => new DecompressionStream(OpenMember(member), bufferSize: 1 << 18, checkEndOfStream: true, leaveOpen: false);
+
+    /// <summary>Reads <c>contents.json</c> and checks that it agrees with the manifest.</summary>
+    /// <exception cref="MoltException"><c>ArchiveDamaged</c>.</exception>
+    public async Task<Contents> ReadContentsAsync(CancellationToken cancellationToken)
+    {
+        var member = Member(ArchiveFormat.Contents);
+        try
+        {
+            using var json = new MemoryStream();
+            var stream = OpenCompressed(member);
+            await using (stream.ConfigureAwait(false))
+            {
+                await CopyBoundedAsync(stream, json, ArchiveFormat.MaxDescriptionBytes, cancellationToken).ConfigureAwait(false);
+            }
+
+            var contents = JsonSerializer.Deserialize(json.GetBuffer().AsSpan(0, (int)json.Length), ArchiveJson.Default.Contents)
+                ?? throw Damaged(Location, "its contents are empty");
+            Check(contents);
+            return contents;
+        }
+        catch (Exception e) when (e is JsonException or ZstdException or EndOfStreamException or FormatException or OverflowException)
+        {
+            throw Damaged(Location, "its contents cannot be read", e);
+        }
+    }
+
+    /// <summary>Reads at a position of the archive, for checks of its layout.</summary>
+    public async Task<byte[]> ReadRawAsync(long offset, int length, CancellationToken cancellationToken)
+    {
+        var bytes = new byte[length];
+        await ReadExactlyAsync(input, offset, bytes, cancellationToken).ConfigureAwait(false);
+        return bytes;
+    }
+
+    public ValueTask DisposeAsync() => input.DisposeAsync();
+
+    internal static MoltException Damaged(string location, string how, Exception? inner = null)
+        => new("ArchiveDamaged", ErrorKind.InvalidData, $"{location} is damaged: {how}.", "Use another copy of this backup, or another backup.", location, inner);
+
+    private static Manifest ParseManifest(byte[] json, ArchiveIndex index, string location)
+    {
+        Manifest manifest;
+        try
+        {
+            manifest = JsonSerializer.Deserialize(json, ArchiveJson.Default.Manifest) ?? throw Damaged(location, "its manifest is empty");
+        }
+        catch (JsonException e)
+        {
+            throw Damaged(location, "its manifest cannot be read", e);
+        }
+
+        if (manifest.FormatVersion != ArchiveFormat.Version)
+        {
+            throw new MoltException("ArchiveVersionUnknown", ErrorKind.NotSupported,
+                $"{location} is of archive format {manifest.FormatVersion}; this module reads format {ArchiveFormat.Version}.",
+                "Use a newer MoltBeat.DR, or the restore.sh inside the archive.", location);
+        }
+
+        // Members lie one behind another and before the manifest: then no length can reach outside of the file.
+        long at = 0;
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var member in manifest.Members)
+        {
+            if (!IsSafeName(member.Name) || !names.Add(member.Name))
+            {
+                throw Damaged(location, $"its manifest has a member whose name is not allowed or is there twice ({Shown(member.Name)})");
+            }
+
+            if (member.Offset != at + TarHeader.BlockBytes || member.Length < 0 || member.Length > index.ManifestOffset - member.Offset)
+            {
+                throw Damaged(location, $"its manifest gives {member.Name} a place where it cannot be");
+            }
+
+            at = member.Offset + member.Length + TarHeader.Padding(member.Length);
+        }
+
+        if (at + TarHeader.BlockBytes != index.ManifestOffset)
+        {
+            throw Damaged(location, "its manifest does not account for all of the file");
+        }
+
+        return manifest;
+    }
+
+    private static bool IsSafeName(string name)
+        => name.Length is > 0 and <= 255
+            && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-' or '.' or '/')
+            && !name.Split('/').Any(part => part is "" or "." or "..");
+
+    private static string Shown(string name) => new([.. name.Take(80).Select(c => char.IsControl(c) ? '?' : c)]);
+
+    private void Check(Contents contents)
+    {
+        foreach (var table in contents.Tables)
+        {
+            var rows = new RowDigest(0, 0);
+            foreach (var part in table.Parts)
+            {
+                if (part.Rows < 0 || part.RawBytes < 0 || !part.Member.StartsWith(ArchiveFormat.DataFolder, StringComparison.Ordinal))
+                {
+                    throw Damaged(Location, $"its contents describe an impossible part of {table.QuotedName}");
+                }
+
+                if (part.RawBytes > (Member(part.Member).Length + 64) * ArchiveFormat.MaxExpansion)
+                {
+                    throw Damaged(Location, $"{part.Member} would expand beyond anything a table's rows can");
+                }
+
+                rows += new RowDigest(part.Rows, RowDigest.ParseHex(part.Digest));
+            }
+
+            if (rows.Rows != table.Rows || rows.ToHex() != table.Digest)
+            {
+                throw Damaged(Location, $"the parts of {table.QuotedName} do not sum to the table");
+            }
+        }
+
+        if (contents.Tables.Sum(t => t.Rows) != Manifest.Rows)
+        {
+            throw Damaged(Location, "its contents and its manifest count different rows");
+        }
+    }
+
+    private static async Task CopyBoundedAsync(Stream from, Stream to, long most, CancellationToken cancellationToken)
+    {
+        var buffer = new byte[1 << 16];
+        int n;
+        while ((n = await from.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0)
+        {
+            if ((most -= n) < 0)
+            {
+                throw new JsonException("longer than any real one");
+            }
+
+            await to.WriteAsync(buffer.AsMemory(0, n), cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private static async Task ReadExactlyAsync(IArchiveInput input, long offset, Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        while (buffer.Length > 0)
+        {
+            var n = await input.ReadAtAsync(offset, buffer, cancellationToken).ConfigureAwait(false);
+            if (n == 0)
+            {
+                throw Damaged(input.Location, "it ends before it should");
+            }
+
+            offset += n;
+            buffer = buffer[n..];
+        }
+    }
+
+    private sealed class MemberStream(ArchiveReader archive, MemberInfo member) : Stream
+    {
+        private readonly IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        private long at;
+        private bool checkedEnd;
+
+        public override bool CanRead => true;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => false;
+
+        public override long Length => member.Length;
+
+        public override long Position { get => at; set => throw new NotSupportedException(); }
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            var want = (int)Math.Min(buffer.Length, member.Length - at);
+            if (want == 0)
+            {
+                if (at == member.Length)
+                {
+                    CheckEnd();
+                }
+
+                return 0;
+            }
+
+            var n = await archive.input.ReadAtAsync(member.Offset + at, buffer[..want], cancellationToken).ConfigureAwait(false);
+            if (n == 0)
+            {
+                throw Damaged(archive.Location, "it ends before it should");
+            }
+
+            hash.AppendData(buffer.Span[..n]);
+            at += n;
+            if (at == member.Length)
+            {
+                CheckEnd();
+            }
+
+            return n;
+        }
+
+        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken)
+            => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+        public override int Read(byte[] buffer, int offset, int count)
+            => ReadAsync(buffer.AsMemory(offset, count)).AsTask().GetAwaiter().GetResult();
+
+        public override void Flush()
+        {
+        }
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing)
+            {
+                hash.Dispose();
+            }
+
+            base.Dispose(disposing);
+        }
+
+        private void CheckEnd()
+        {
+            if (!checkedEnd && Convert.ToHexStringLower(hash.GetHashAndReset()) != member.Sha256)
+            {
+                throw Damaged(archive.Location, $"the bytes of {member.Name} do not have the SHA-256 that the manifest gives");
+            }
+
+            checkedEnd = true;
+        }
+    }
+}

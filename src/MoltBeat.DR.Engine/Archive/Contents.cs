@@ -1,0 +1,74 @@
+using System.Text.Json.Serialization;
+using MoltBeat.DR.Engine.Postgres;
+
+namespace MoltBeat.DR.Engine.Archive;
+
+/// <summary>
+/// <c>contents.json</c>: what a restored database is held against, and what a restore must find on the target first.
+/// Encrypted together with the data.
+/// </summary>
+public sealed record Contents
+{
+    public required DatabaseProperties Database { get; init; }
+
+    /// <summary>Roles that objects in the database belong to or grant rights to.</summary>
+    public required IReadOnlyList<RoleUse> Roles { get; init; }
+
+    public required IReadOnlyList<ExtensionUse> Extensions { get; init; }
+
+    /// <summary>Tablespaces that objects lie in, other than the database's default.</summary>
+    public IReadOnlyList<string> Tablespaces { get; init; } = [];
+
+    /// <summary>Tables whose rows the archive holds in parts, in the order of their numbers (1, 2, …) in member names.</summary>
+    public required IReadOnlyList<TableContents> Tables { get; init; }
+
+    /// <summary>Tables whose rows, if any, <c>database.dump</c> holds, each with the reason.</summary>
+    public IReadOnlyList<OtherTable> LeftToPgDump { get; init; } = [];
+
+    /// <summary>Large objects, digested as rows of (loid, pageno, data); null when the role may not read them all.</summary>
+    public RowProof? LargeObjects { get; init; }
+}
+
+/// <summary>Rows and their digest, in the form COPY gave them.</summary>
+public sealed record RowProof(long Rows, string Digest);
+
+/// <summary>One table's rows.</summary>
+public sealed record TableContents
+{
+    public required string Schema { get; init; }
+
+    public required string Name { get; init; }
+
+    public required uint Oid { get; init; }
+
+    public required RowFormat Format { get; init; }
+
+    /// <summary>The columns whose values the rows hold, in order; generated columns are not among them.</summary>
+    public required IReadOnlyList<string> Columns { get; init; }
+
+    public required long Rows { get; init; }
+
+    /// <summary>32 hexadecimal digits; see <see cref="RowDigest"/>.</summary>
+    public required string Digest { get; init; }
+
+    public required long RawBytes { get; init; }
+
+    public required IReadOnlyList<PartContents> Parts { get; init; }
+
+    /// <summary>Indexes, constraints, triggers, rules, policies and statistics of this table.</summary>
+    public IReadOnlyList<TableObject> Objects { get; init; } = [];
+
+    /// <summary>Parents by inheritance or partitioning (oids), for restoring chosen tables.</summary>
+    public IReadOnlyList<uint> Parents { get; init; } = [];
+
+    [JsonIgnore]
+    public string QuotedName => SqlName.Quote(Schema, Name);
+}
+
+/// <param name="Member">The member that holds it.</param>
+/// <param name="Rows">Rows in it.</param>
+/// <param name="Digest">Their digest.</param>
+/// <param name="RawBytes">Bytes of the whole COPY file before compression.</param>
+public sealed record PartContents(string Member, long Rows, string Digest, long RawBytes);
+
+public sealed record OtherTable(string Schema, string Name, string Reason);

@@ -1,0 +1,131 @@
+using System.Globalization;
+using System.Text;
+using MoltBeat.DR.Engine.Postgres;
+
+namespace MoltBeat.DR.Engine.Archive;
+
+/// <summary>
+/// The first two members: how to restore without this module. <c>restore.sh</c> is POSIX sh and needs tar, zstd, psql and
+/// pg_restore; it makes a new database and removes it again when anything fails.
+/// </summary>
+public static class StockTools
+{
+    public static byte[] Readme(string archive, string id, DatabaseProperties database, string serverVersion, DateTimeOffset taken) => Encoding.UTF8.GetBytes($"""
+        A backup of the PostgreSQL database "{database.Name}"
+        =====================================================
+
+        taken     {taken.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture)} UTC
+        server    PostgreSQL {serverVersion}
+        encoding  {database.Encoding}
+        id        {id}
+        file      {archive}
+
+        To restore it with MoltBeat.DR (checks every row count and digest):
+
+            Restore-MoltBackup -Path {archive} -DatabaseUrl postgresql://user@host/postgres -TargetDatabase NEW_NAME
+
+        To restore it with nothing but tar, zstd, psql and pg_restore (PostgreSQL {serverVersion.Split('.')[0]} or newer):
+
+            tar -xf {archive} restore.sh
+            PGHOST=... PGUSER=... sh restore.sh {archive} NEW_NAME
+
+        The roles that own things in the database must be there first. They are in globals.sql.zst:
+
+            tar -xOf {archive} globals.sql.zst | zstd -dc | less
+
+        What is in the file: globals.sql.zst (roles, tablespaces), database.dump (everything but the bulk of the rows, from
+        pg_dump -Fc), data/ (rows, in COPY format, zstd), contents.json.zst (row counts and digests of every table),
+        manifest.json (what lies where, with SHA-256), index (where the manifest is).
+
+        """);
+
+    /// <summary>The script for this archive's tables.</summary>
+    /// <param name="database">What the new database shall be like.</param>
+    /// <param name="serverVersion"><c>server_version_num</c> of the source.</param>
+    /// <param name="tables">The tables whose rows are in parts, in the order of their numbers.</param>
+    public static byte[] RestoreScript(DatabaseProperties database, int serverVersion, IReadOnlyList<(SourceTable Table, RowFormat Format)> tables)
+    {
+        var script = new StringBuilder();
+        script.Append(Head.Replace("@ENCODING@", database.Encoding, StringComparison.Ordinal));
+        script.Append("create_sql() { cat <<'MOLT_SQL'\n").Append(CreateDatabase.Create(database, ":\"db\"", serverVersion)).Append(";\nMOLT_SQL\n}\n");
+        script.Append("finish_sql() { cat <<'MOLT_SQL'\n");
+        foreach (var statement in CreateDatabase.Finish(database, ":\"db\"", roles: true))
+        {
+            script.Append(statement).Append(";\n");
+        }
+
+        script.Append("MOLT_SQL\n}\nall_rows() {\n:\n");
+        for (var i = 0; i < tables.Count; i++)
+        {
+            var (table, format) = tables[i];
+            var columns = table.Columns.Count > 0 ? $" ({string.Join(", ", table.Columns.Select(SqlName.Quote))})" : "";
+            script.Append(CultureInfo.InvariantCulture,
+                $"rows {i + 1} {ShellQuote($"COPY {table.QuotedName}{columns} FROM STDIN (FORMAT {(format == RowFormat.Binary ? "binary" : "text")})")}\n");
+        }
+
+        script.Append("}\n").Append(Body);
+        return Encoding.UTF8.GetBytes(script.ToString());
+    }
+
+    private static string ShellQuote(string text) => "'" + text.Replace("'", "'\\''", StringComparison.Ordinal) + "'";
+
+    private const string Head = """
+        #!/bin/sh
+        # Restores this backup with stock tools into a new database, which is removed again when anything fails.
+        #   sh restore.sh ARCHIVE NEW_DATABASE [JOBS]
+        # Where to: PGHOST, PGPORT, PGUSER, PGPASSWORD and the like, as for psql. Needs tar, zstd, psql, pg_restore.
+        set -eu
+        [ $# -ge 2 ] || { echo 'usage: sh restore.sh ARCHIVE NEW_DATABASE [JOBS]' >&2; exit 2; }
+        archive=$1 target=$2 jobs=${3:-2}
+        for tool in tar zstd psql pg_restore; do
+          command -v "$tool" >/dev/null || { echo "restore.sh: $tool is not installed" >&2; exit 1; }
+        done
+        export PGCLIENTENCODING='@ENCODING@'
+        export PGOPTIONS="${PGOPTIONS:-} -c statement_timeout=0 -c default_transaction_read_only=off -c row_security=off -c DateStyle=ISO -c IntervalStyle=postgres -c TimeZone=UTC -c lc_monetary=C -c xmloption=content -c client_min_messages=warning"
+        work=$(mktemp -d)
+        made=0
+        dbname="dbname='$(printf '%s' "$target" | sed "s/[\\\\']/\\\\&/g")'"
+        admin() { PGDATABASE=${MAINTENANCE_DB:-postgres} psql -X -q -v ON_ERROR_STOP=1 -v db="$target" -f -; }
+        finish() {
+          code=$?
+          trap - EXIT INT TERM
+          rm -rf "$work"
+          if [ "$code" -ne 0 ]; then
+            if [ "$made" -eq 1 ]; then echo 'DROP DATABASE :"db";' | admin || true; fi
+            echo "restore.sh: failed; nothing of it is left" >&2
+          fi
+          exit "$code"
+        }
+        trap finish EXIT
+        trap 'exit 130' INT
+        trap 'exit 143' TERM
+        rows() {
+          for member in $(grep "^data/$1_" "$work/members" || true); do
+            echo "  $member"
+            { tar -xOf "$archive" "$member" || echo tar >"$work/failed"; } |
+              { zstd -dc || echo zstd >"$work/failed"; } |
+              PGDATABASE=$target psql -X -q -v ON_ERROR_STOP=1 -c "$2"
+            [ ! -e "$work/failed" ] || exit 1
+          done
+        }
+
+        """;
+
+    private const string Body = """
+        tar -tf "$archive" >"$work/members"
+        tar -xOf "$archive" database.dump >"$work/database.dump"
+        create_sql | admin
+        made=1
+        echo 'schema'
+        pg_restore --exit-on-error --section=pre-data -d "$dbname" "$work/database.dump"
+        echo 'rows'
+        all_rows
+        pg_restore --exit-on-error --section=data -d "$dbname" "$work/database.dump"
+        echo 'indexes, keys, triggers'
+        pg_restore --exit-on-error --section=post-data -j "$jobs" -d "$dbname" "$work/database.dump"
+        finish_sql | admin
+        PGDATABASE=$target psql -X -q -v ON_ERROR_STOP=1 -c 'ANALYZE'
+        echo "restored into $target"
+
+        """;
+}

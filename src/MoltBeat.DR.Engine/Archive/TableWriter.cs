@@ -1,0 +1,246 @@
+using System.Buffers;
+using MoltBeat.DR.Engine.Postgres;
+using ZstdSharp;
+using ZstdSharp.Unsafe;
+
+namespace MoltBeat.DR.Engine.Archive;
+
+/// <summary>
+/// Turns COPY streams of one table into parts: digests the rows, compresses them, and cuts a part at the first row end
+/// behind <see cref="ArchiveFormat.PartBytes"/>. Several readers may feed one table at once.
+/// </summary>
+public sealed class TableWriter
+{
+    private const int GatherBytes = 1 << 20;
+
+    private readonly ArchiveWriter archive;
+    private readonly int number;
+    private readonly int compressionLevel;
+    private readonly Action<long, long> progress;
+    private readonly List<PartContents> parts = [];
+    private readonly Lock partsLock = new();
+    private int partNumber;
+    private RowDigest total;
+    private long rawBytes;
+
+    /// <param name="archive">Where the parts go.</param>
+    /// <param name="table">The table.</param>
+    /// <param name="format">Form of its rows.</param>
+    /// <param name="number">Its number in member names, from 1.</param>
+    /// <param name="compressionLevel">zstd's level.</param>
+    /// <param name="progress">Called with rows and raw bytes as they come.</param>
+    public TableWriter(ArchiveWriter archive, SourceTable table, RowFormat format, int number, int compressionLevel, Action<long, long> progress)
+    {
+        this.archive = archive;
+        this.number = number;
+        this.compressionLevel = compressionLevel;
+        this.progress = progress;
+        Table = table;
+        Format = format;
+    }
+
+    public SourceTable Table { get; }
+
+    public RowFormat Format { get; }
+
+    /// <summary>Takes one COPY stream to its end.</summary>
+    /// <exception cref="MoltException"><c>CopyDataMalformed</c> when the stream ends inside a row.</exception>
+    public async Task WriteAsync(Stream copy, CancellationToken cancellationToken)
+    {
+        var gathered = ArrayPool<byte>.Shared.Rent(GatherBytes);
+        using var compressor = new Compressor(compressionLevel);
+        compressor.SetParameter(ZSTD_cParameter.ZSTD_c_checksumFlag, 1);
+        Part? part = null;
+        try
+        {
+            var scanner = CopyScanner.For(Format);
+            var digestBefore = scanner.Digest;
+            var have = 0;
+            var skipHeader = Format == RowFormat.Binary ? CopyScanner.BinaryHeader.Length : 0;
+            bool more;
+            do
+            {
+                (have, more) = await GatherAsync(copy, gathered, have, cancellationToken).ConfigureAwait(false);
+                if (skipHeader > 0)
+                {
+                    if (have < skipHeader || !gathered.AsSpan(0, skipHeader).SequenceEqual(CopyScanner.BinaryHeader))
+                    {
+                        throw Malformed("does not begin as binary COPY data does");
+                    }
+
+                    have -= skipHeader;
+                    gathered.AsSpan(skipHeader, have).CopyTo(gathered);
+                    skipHeader = 0;
+                }
+
+                var rowsBefore = scanner.Digest.Rows;
+                var taken = scanner.Scan(gathered.AsSpan(0, have), out var lastRowEnd);
+                if (taken > 0)
+                {
+                    part ??= new Part(this, compressor);
+                    var cut = lastRowEnd > 0 && part.RawBytes + lastRowEnd >= ArchiveFormat.PartBytes;
+                    await part.WriteAsync(gathered.AsMemory(0, cut ? lastRowEnd : taken), cancellationToken).ConfigureAwait(false);
+                    if (cut)
+                    {
+                        // Rows that have ended so far are all in this part: the open one, if any, begins the next.
+                        await part.CompleteAsync(Minus(scanner.Digest, digestBefore), cancellationToken).ConfigureAwait(false);
+                        digestBefore = scanner.Digest;
+                        part = null;
+                        if (taken > lastRowEnd)
+                        {
+                            part = new Part(this, compressor);
+                            await part.WriteAsync(gathered.AsMemory(lastRowEnd, taken - lastRowEnd), cancellationToken).ConfigureAwait(false);
+                        }
+                    }
+
+                    progress(scanner.Digest.Rows - rowsBefore, taken);
+                }
+
+                have -= taken;
+                gathered.AsSpan(taken, have).CopyTo(gathered);
+            }
+            while (more);
+
+            if (!scanner.AtRowEnd || (Format == RowFormat.Binary && !scanner.Ended))
+            {
+                throw Malformed("ends in the middle");
+            }
+
+            if (part is not null)
+            {
+                await part.CompleteAsync(Minus(scanner.Digest, digestBefore), cancellationToken).ConfigureAwait(false);
+                part = null;
+            }
+        }
+        finally
+        {
+            part?.Dispose();
+            ArrayPool<byte>.Shared.Return(gathered);
+        }
+    }
+
+    /// <summary>What the archive now holds of the table.</summary>
+    public TableContents Describe() => new()
+    {
+        Schema = Table.Schema,
+        Name = Table.Name,
+        Oid = Table.Oid,
+        Format = Format,
+        Columns = Table.Columns,
+        Rows = total.Rows,
+        Digest = total.ToHex(),
+        RawBytes = rawBytes,
+        Parts = parts.OrderBy(p => p.Member, StringComparer.Ordinal).ToList(),
+        Objects = Table.Objects,
+        Parents = Table.Parents,
+    };
+
+    private static RowDigest Minus(RowDigest a, RowDigest b) => new(a.Rows - b.Rows, unchecked(a.Sum - b.Sum));
+
+    private static async ValueTask<(int Have, bool More)> GatherAsync(Stream copy, byte[] buffer, int have, CancellationToken cancellationToken)
+    {
+        // COPY gives a row per read; compressing and digesting row by row would cost more than the rows.
+        while (have < buffer.Length)
+        {
+            var n = await copy.ReadAsync(buffer.AsMemory(have), cancellationToken).ConfigureAwait(false);
+            if (n == 0)
+            {
+                return (have, false);
+            }
+
+            have += n;
+        }
+
+        return (have, true);
+    }
+
+    private MoltException Malformed(string how)
+        => new("CopyDataMalformed", ErrorKind.InvalidData, $"The rows of {Table.QuotedName} came damaged from the server: the stream {how}.",
+            "Nothing of this backup was kept. Try again; if it happens again, check the server with pg_amcheck.", Table.QuotedName);
+
+    private void Add(PartContents part, RowDigest digest)
+    {
+        lock (partsLock)
+        {
+            parts.Add(part);
+            total += digest;
+            rawBytes += part.RawBytes;
+        }
+    }
+
+    /// <summary>A part that is being made: in memory, unless one huge row makes it outgrow its buffer.</summary>
+    private sealed class Part : IDisposable
+    {
+        private readonly TableWriter table;
+        private readonly ChunkBuffer buffer = new();
+        private readonly CompressionStream compression;
+        private readonly string name;
+        private ArchiveWriter.OpenMember? member;
+
+        public Part(TableWriter table, Compressor compressor)
+        {
+            this.table = table;
+            name = ArchiveFormat.PartName(table.number, table.Table.Schema, table.Table.Name, Interlocked.Increment(ref table.partNumber), table.Format);
+            compression = new CompressionStream(buffer, compressor, bufferSize: 1 << 17, preserveCompressor: true, leaveOpen: true);
+            if (table.Format == RowFormat.Binary)
+            {
+                compression.Write(CopyScanner.BinaryHeader);
+                RawBytes = CopyScanner.BinaryHeader.Length;
+            }
+        }
+
+        /// <summary>Bytes of the COPY file so far, before compression.</summary>
+        public long RawBytes { get; private set; }
+
+        public async Task WriteAsync(ReadOnlyMemory<byte> rows, CancellationToken cancellationToken)
+        {
+            compression.Write(rows.Span);
+            RawBytes += rows.Length;
+            if (member is not null || buffer.Length > ArchiveFormat.PartBufferBytes)
+            {
+                await SpillAsync(cancellationToken).ConfigureAwait(false);
+            }
+        }
+
+        public async Task CompleteAsync(RowDigest digest, CancellationToken cancellationToken)
+        {
+            if (table.Format == RowFormat.Binary)
+            {
+                compression.Write(CopyScanner.BinaryTrailer);
+                RawBytes += CopyScanner.BinaryTrailer.Length;
+            }
+
+            await compression.DisposeAsync().ConfigureAwait(false);
+            if (member is null)
+            {
+                await table.archive.AddAsync(name, buffer, cancellationToken).ConfigureAwait(false);
+            }
+            else
+            {
+                await SpillAsync(cancellationToken).ConfigureAwait(false);
+                await member.CompleteAsync(cancellationToken).ConfigureAwait(false);
+            }
+
+            Dispose();
+            table.Add(new PartContents(name, digest.Rows, digest.ToHex(), RawBytes), digest);
+        }
+
+        public void Dispose()
+        {
+            member?.Dispose();
+            member = null;
+            buffer.Clear();
+        }
+
+        private async Task SpillAsync(CancellationToken cancellationToken)
+        {
+            member ??= await table.archive.OpenAsync(name, cancellationToken).ConfigureAwait(false);
+            foreach (var piece in buffer.Pieces())
+            {
+                await member.WriteAsync(piece, cancellationToken).ConfigureAwait(false);
+            }
+
+            buffer.Clear();
+        }
+    }
+}

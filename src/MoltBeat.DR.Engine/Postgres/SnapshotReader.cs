@@ -1,0 +1,96 @@
+using Npgsql;
+
+namespace MoltBeat.DR.Engine.Postgres;
+
+/// <summary>One of the connections that read rows in a <see cref="SnapshotSession"/>'s snapshot.</summary>
+public sealed class SnapshotReader : IAsyncDisposable
+{
+    /// <summary>
+    /// Wait for a table's lock here. The session holds a lock on it, so the only thing to wait for is somebody who waits
+    /// for an exclusive lock behind the session: that would end with the backup, hence never.
+    /// </summary>
+    private static readonly TimeSpan LockPatience = TimeSpan.FromSeconds(2);
+
+    /// <summary>
+    /// Ranges read before the transaction is begun anew, which lets go of its locks: thousands of tables would else need
+    /// more locks than max_locks_per_transaction allows by default.
+    /// </summary>
+    private const int RangesPerTransaction = 100;
+
+    private readonly SnapshotSession session;
+    private readonly NpgsqlConnection connection;
+    private readonly string setEncoding;
+    private int ranges;
+
+    private SnapshotReader(SnapshotSession session, NpgsqlConnection connection, string encoding)
+    {
+        this.session = session;
+        this.connection = connection;
+        setEncoding = $"SET client_encoding = {SqlName.Literal(encoding)}";
+    }
+
+    /// <param name="session">Whose snapshot to join.</param>
+    /// <param name="connection">A fresh connection to the same server and database, owned from here on.</param>
+    /// <param name="encoding">The database's encoding, in which rows are then given as they are stored.</param>
+    /// <param name="cancellationToken">Stops the joining.</param>
+    public static async Task<SnapshotReader> JoinAsync(SnapshotSession session, NpgsqlConnection connection, string encoding, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await DatabaseCatalog.ExecuteAsync(connection, SessionSettings.Pin(session.ServerVersion, LockPatience), cancellationToken).ConfigureAwait(false);
+            var reader = new SnapshotReader(session, connection, encoding);
+            await DatabaseCatalog.ExecuteAsync(connection, reader.setEncoding, cancellationToken).ConfigureAwait(false);
+            await reader.BeginAsync(cancellationToken).ConfigureAwait(false);
+            return reader;
+        }
+        catch
+        {
+            await connection.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Reads one range of a table's rows and hands the COPY stream to <paramref name="consume"/>.</summary>
+    public async Task ReadAsync(TableRange range, RowFormat format, Func<Stream, Task> consume, CancellationToken cancellationToken)
+    {
+        if (++ranges % RangesPerTransaction == 0)
+        {
+            await DatabaseCatalog.ExecuteAsync(connection, "COMMIT", cancellationToken).ConfigureAwait(false);
+            await BeginAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        Stream stream;
+        try
+        {
+            stream = await CopyOut.OpenAsync(connection, range.Sql(format), format, cancellationToken).ConfigureAwait(false);
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable)
+        {
+            await DatabaseCatalog.ExecuteAsync(connection, "ROLLBACK", cancellationToken).ConfigureAwait(false);
+            await BeginAsync(cancellationToken).ConfigureAwait(false);
+            await session.UseAsync(async holder =>
+            {
+                await DatabaseCatalog.ExecuteAsync(holder, setEncoding, cancellationToken).ConfigureAwait(false);
+                var held = await CopyOut.OpenAsync(holder, range.Sql(format), format, cancellationToken).ConfigureAwait(false);
+                await using (held.ConfigureAwait(false))
+                {
+                    await consume(held).ConfigureAwait(false);
+                }
+            }, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        await using (stream.ConfigureAwait(false))
+        {
+            await consume(stream).ConfigureAwait(false);
+        }
+    }
+
+    public ValueTask DisposeAsync() => connection.DisposeAsync();
+
+    private async Task BeginAsync(CancellationToken cancellationToken)
+    {
+        await DatabaseCatalog.ExecuteAsync(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", cancellationToken).ConfigureAwait(false);
+        await DatabaseCatalog.ExecuteAsync(connection, $"SET TRANSACTION SNAPSHOT {SqlName.Literal(session.Snapshot)}", cancellationToken).ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,208 @@
+using System.Globalization;
+using Npgsql;
+
+namespace MoltBeat.DR.Engine.Postgres;
+
+/// <summary>
+/// The one connection that holds a backup together: it has the lock that keeps a second backup of the same database away,
+/// an ACCESS SHARE lock on every table, and the snapshot that pg_dump and the readers join.
+/// </summary>
+public sealed class SnapshotSession : IAsyncDisposable
+{
+    /// <summary>Key of the advisory lock. Such locks are per database already, so it is a constant: "molt".</summary>
+    private const int BackupLock = 0x6d6f6c74;
+
+    private const int Attempts = 5;
+    private const int LockChunk = 500;
+
+    private readonly SemaphoreSlim gate = new(1, 1);
+
+    private SnapshotSession(NpgsqlConnection connection, int serverVersion, bool inRecovery)
+    {
+        Connection = connection;
+        ServerVersion = serverVersion;
+        InRecovery = inRecovery;
+    }
+
+    public NpgsqlConnection Connection { get; }
+
+    /// <summary><c>server_version_num</c>.</summary>
+    public int ServerVersion { get; }
+
+    public bool InRecovery { get; }
+
+    /// <summary>Name under which other sessions join the snapshot.</summary>
+    public string Snapshot { get; private set; } = "";
+
+    /// <summary>When the snapshot was taken, by this machine's clock.</summary>
+    public DateTimeOffset Taken { get; private set; }
+
+    public string? Lsn { get; private set; }
+
+    public string? SystemIdentifier { get; private set; }
+
+    /// <summary>All user tables as the snapshot shows them; those of kind r and p are locked.</summary>
+    public IReadOnlyList<SourceTable> Tables { get; private set; } = [];
+
+    /// <param name="connection">A fresh connection, owned by the session from here on.</param>
+    /// <param name="lockTimeout">How long to wait for any one table's lock.</param>
+    /// <param name="cancellationToken">Stops the waiting.</param>
+    /// <exception cref="MoltException">
+    /// <c>BackupAlreadyRunning</c>, <c>LockTimeout</c>, <c>TablesKeepChanging</c>, <c>ServerTooOld</c>.
+    /// </exception>
+    public static async Task<SnapshotSession> StartAsync(NpgsqlConnection connection, TimeSpan lockTimeout, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var version = int.Parse((await DatabaseCatalog.ScalarAsync<string>(connection, "SHOW server_version_num", cancellationToken).ConfigureAwait(false))!, CultureInfo.InvariantCulture);
+            if (version < 120000)
+            {
+                throw new MoltException("ServerTooOld", ErrorKind.NotSupported, $"The server is PostgreSQL {connection.ServerVersion}; 12 is the oldest that can be backed up.",
+                    "Upgrade the server, or use its own pg_dump.", connection.Database);
+            }
+
+            await DatabaseCatalog.ExecuteAsync(connection, SessionSettings.Pin(version, lockTimeout), cancellationToken).ConfigureAwait(false);
+            var session = new SnapshotSession(connection, version,
+                await DatabaseCatalog.ScalarAsync<bool>(connection, "SELECT pg_is_in_recovery()", cancellationToken).ConfigureAwait(false));
+            await session.TakeBackupLockAsync(cancellationToken).ConfigureAwait(false);
+            await session.ReadSystemIdentifierAsync(cancellationToken).ConfigureAwait(false);
+            await session.LockAndTakeSnapshotAsync(lockTimeout, cancellationToken).ConfigureAwait(false);
+            return session;
+        }
+        catch
+        {
+            await connection.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Runs something on this session's own connection, one at a time.</summary>
+    public async Task UseAsync(Func<NpgsqlConnection, Task> action, CancellationToken cancellationToken)
+    {
+        await gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await action(Connection).ConfigureAwait(false);
+        }
+        finally
+        {
+            gate.Release();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Connection.DisposeAsync().ConfigureAwait(false);
+        gate.Dispose();
+    }
+
+    private async Task TakeBackupLockAsync(CancellationToken cancellationToken)
+    {
+        if (!await DatabaseCatalog.ScalarAsync<bool>(Connection, $"SELECT pg_try_advisory_lock({BackupLock}, 1)", cancellationToken).ConfigureAwait(false))
+        {
+            var holder = await DatabaseCatalog.ScalarAsync<string>(Connection, $"""
+                SELECT format('process %s, since %s', a.pid, to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
+                FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a USING (pid)
+                WHERE l.locktype = 'advisory' AND l.granted AND l.classid = {BackupLock} AND l.objid = 1
+                  AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+                """, cancellationToken).ConfigureAwait(false);
+            throw new MoltException("BackupAlreadyRunning", ErrorKind.Busy,
+                $"Another backup of the database {Connection.Database} is running{(holder is null ? "" : $" (server {holder})")}.",
+                "Wait for it to end. If its client is dead, end that server process with pg_terminate_backend.", Connection.Database);
+        }
+    }
+
+    private async Task ReadSystemIdentifierAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            SystemIdentifier = await DatabaseCatalog.ScalarAsync<string>(Connection, "SELECT system_identifier::text FROM pg_control_system()", cancellationToken).ConfigureAwait(false);
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InsufficientPrivilege)
+        {
+            // Some managed servers keep it to themselves.
+        }
+    }
+
+    /// <summary>
+    /// Locks first and takes the snapshot then: LOCK TABLE at the head of a transaction takes none. Nobody can rewrite or
+    /// truncate a table between the two, which an older snapshot would see as empty.
+    /// </summary>
+    private async Task LockAndTakeSnapshotAsync(TimeSpan lockTimeout, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var listed = await DatabaseCatalog.LockableTablesAsync(Connection, cancellationToken).ConfigureAwait(false);
+            await DatabaseCatalog.ExecuteAsync(Connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", cancellationToken).ConfigureAwait(false);
+            if (await TryLockAsync(listed.Values, lockTimeout, cancellationToken).ConfigureAwait(false))
+            {
+                Taken = DateTimeOffset.UtcNow;
+                Snapshot = (await DatabaseCatalog.ScalarAsync<string>(Connection, "SELECT pg_export_snapshot()", cancellationToken).ConfigureAwait(false))!;
+                Lsn = await DatabaseCatalog.ScalarAsync<string>(Connection,
+                    InRecovery ? "SELECT pg_last_wal_replay_lsn()::text" : "SELECT pg_current_wal_lsn()::text", cancellationToken).ConfigureAwait(false);
+                var tables = await DatabaseCatalog.TablesAsync(Connection, cancellationToken).ConfigureAwait(false);
+                if (tables.All(t => t.Kind == 'f' || (listed.TryGetValue(t.Oid, out var name) && name == t.QuotedName)))
+                {
+                    Tables = tables;
+                    return;
+                }
+            }
+
+            await DatabaseCatalog.ExecuteAsync(Connection, "ROLLBACK", cancellationToken).ConfigureAwait(false);
+            if (attempt == Attempts)
+            {
+                throw new MoltException("TablesKeepChanging", ErrorKind.Busy,
+                    $"Tables of {Connection.Database} were made, dropped or renamed during each of {Attempts} attempts to lock them all.",
+                    "Run the backup when no migration is running.", Connection.Database);
+            }
+        }
+    }
+
+    /// <returns>False when a table was dropped or renamed meanwhile.</returns>
+    private async Task<bool> TryLockAsync(IEnumerable<string> tables, TimeSpan lockTimeout, CancellationToken cancellationToken)
+    {
+        foreach (var chunk in tables.Chunk(LockChunk))
+        {
+            try
+            {
+                await DatabaseCatalog.ExecuteAsync(Connection, $"LOCK TABLE ONLY {string.Join(", ONLY ", chunk)} IN ACCESS SHARE MODE", cancellationToken).ConfigureAwait(false);
+            }
+            catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName)
+            {
+                return false;
+            }
+            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InsufficientPrivilege)
+            {
+                throw NotReadable(e);
+            }
+            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable)
+            {
+                throw await LockTimeoutAsync(chunk, lockTimeout, cancellationToken).ConfigureAwait(false);
+            }
+        }
+
+        return true;
+    }
+
+    private MoltException NotReadable(PostgresException e)
+        => new("TableNotReadable", ErrorKind.PermissionDenied, $"The role may not read every table of {Connection.Database}: {e.MessageText}.",
+            "Grant it pg_read_all_data (PostgreSQL 14 and newer), or SELECT on all tables and USAGE on their schemas. A backup that leaves tables out in silence is not made.", Connection.Database, e);
+
+    private async Task<MoltException> LockTimeoutAsync(string[] chunk, TimeSpan lockTimeout, CancellationToken cancellationToken)
+    {
+        await DatabaseCatalog.ExecuteAsync(Connection, "ROLLBACK", cancellationToken).ConfigureAwait(false);
+        var names = new List<string>();
+        await DatabaseCatalog.ReadAsync(Connection, """
+            SELECT DISTINCT format('%I.%I', n.nspname, c.relname), string_agg(DISTINCT l.pid::text, ', ')
+            FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_class c ON c.oid = l.relation JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            WHERE l.mode = 'AccessExclusiveLock' AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+              AND c.relkind IN ('r', 'p') AND l.pid <> pg_backend_pid() AND n.nspname !~ '^pg_'
+            GROUP BY 1
+            """, row => names.Add($"{row.GetString(0)} (server process {row.GetString(1)})"), cancellationToken).ConfigureAwait(false);
+        return new MoltException("LockTimeout", ErrorKind.Timeout,
+            names.Count > 0
+                ? $"No lock within {lockTimeout.TotalSeconds:0.#} s: held exclusively are {string.Join(", ", names)}."
+                : $"No lock within {lockTimeout.TotalSeconds:0.#} s on one of {chunk.Length} tables, among them {chunk[0]}.",
+            "Let that transaction end, or give -LockTimeout more time.", Connection.Database);
+    }
+}

@@ -1,0 +1,48 @@
+using System.Globalization;
+
+namespace MoltBeat.DR.Engine.Postgres;
+
+/// <summary>A stretch of one table's heap, by ctid: what one COPY reads.</summary>
+/// <param name="Table">The table.</param>
+/// <param name="FirstBlock">First block of it.</param>
+/// <param name="EndBlock">Block behind its last; null reads to the table's end, wherever that is by now.</param>
+/// <param name="Bytes">Estimate of what it holds, heap and TOAST.</param>
+public sealed record TableRange(SourceTable Table, long FirstBlock, long? EndBlock, long Bytes)
+{
+    private const long SmallestRange = 32L << 20;
+    private const long LargestRange = 128L << 20;
+
+    /// <summary>Rows split by ctid range need a scan that visits only that range: PostgreSQL 14 and newer have it.</summary>
+    private const int TidRangeScan = 140000;
+
+    /// <summary>Splits tables into ranges that keep all readers busy to the end, the largest tables first.</summary>
+    public static List<TableRange> Plan(IReadOnlyCollection<SourceTable> tables, int jobs, int serverVersion)
+    {
+        var ranges = new List<TableRange>();
+        var target = Math.Clamp(tables.Sum(t => t.Bytes) / (jobs * 8), SmallestRange, LargestRange);
+        foreach (var table in tables.OrderByDescending(t => t.Bytes))
+        {
+            var count = serverVersion >= TidRangeScan && jobs > 0 ? Math.Clamp(table.Bytes / target, 1, Math.Max(table.Blocks, 1)) : 1;
+            for (var i = 0L; i < count; i++)
+            {
+                ranges.Add(new TableRange(table, table.Blocks * i / count, i == count - 1 ? null : table.Blocks * (i + 1) / count, table.Bytes / count));
+            }
+        }
+
+        return ranges;
+    }
+
+    /// <summary>The COPY command. A whole table is copied by name, which needs no plan and no locks on its indexes.</summary>
+    public string Sql(RowFormat format)
+    {
+        var columns = string.Join(", ", Table.Columns.Select(SqlName.Quote));
+        var options = $"(FORMAT {(format == RowFormat.Binary ? "binary" : "text")})";
+        if (FirstBlock == 0 && EndBlock is null)
+        {
+            return $"COPY {Table.QuotedName}{(columns.Length > 0 ? $" ({columns})" : "")} TO STDOUT {options}";
+        }
+
+        var bounds = string.Create(CultureInfo.InvariantCulture, $"ctid >= '({FirstBlock},0)'{(EndBlock is { } end ? $" AND ctid < '({end},0)'" : "")}");
+        return $"COPY (SELECT {columns} FROM ONLY {Table.QuotedName} WHERE {bounds}) TO STDOUT {options}";
+    }
+}

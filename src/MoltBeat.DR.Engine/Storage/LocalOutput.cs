@@ -1,0 +1,126 @@
+using Microsoft.Win32.SafeHandles;
+using MoltBeat.DR.Engine.Archive;
+
+namespace MoltBeat.DR.Engine.Storage;
+
+/// <summary>
+/// A file that appears under its name only whole: written as <c>name.partial</c> (0600, locked while it grows), synced,
+/// renamed, its folder synced. Power lost at any point leaves the old state or the new, and at worst a partial file.
+/// </summary>
+internal sealed class LocalOutput : IArchiveOutput
+{
+    private const long FlushEvery = 64L << 20;
+    private readonly string path;
+    private readonly FileStream file; // only FileStream can give a file its mode as it is made
+    private readonly SafeFileHandle handle;
+    private Task flushing = Task.CompletedTask;
+    private long flushedTo;
+    private bool done;
+
+    private LocalOutput(string path, FileStream file)
+    {
+        this.path = path;
+        this.file = file;
+        handle = file.SafeFileHandle;
+    }
+
+    public long Position { get; private set; }
+
+    private string Partial => path + ArchiveFormat.PartialExtension;
+
+    public static LocalOutput Create(string path)
+    {
+        var partial = path + ArchiveFormat.PartialExtension;
+        try
+        {
+            var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None };
+            if (!OperatingSystem.IsWindows())
+            {
+                options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            }
+
+            return new LocalOutput(path, new FileStream(partial, options));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw File.Exists(partial) && e is IOException ? Exists(partial) : LocalStore.NotWritable(path, e);
+        }
+    }
+
+    public static MoltException Exists(string path)
+        => new("BackupExists", ErrorKind.AlreadyExists, $"{path} is there already.", "Nothing is overwritten. Try again a second later.", path);
+
+    public async ValueTask AppendAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        try
+        {
+            await RandomAccess.WriteAsync(handle, bytes, Position, cancellationToken).ConfigureAwait(false);
+            Position += bytes.Length;
+            if (Position - flushedTo >= FlushEvery && flushing.IsCompleted)
+            {
+                // Starts the disk early, so that the sync at the end has little left to wait for.
+                await flushing.ConfigureAwait(false);
+                flushedTo = Position;
+                flushing = Task.Run(() => RandomAccess.FlushToDisk(handle), CancellationToken.None);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw LocalStore.NotWritable(path, e);
+        }
+    }
+
+    public async ValueTask PatchAsync(long offset, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await RandomAccess.WriteAsync(handle, bytes, offset, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw LocalStore.NotWritable(path, e);
+        }
+    }
+
+    public async Task CommitAsync(CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        try
+        {
+            await flushing.ConfigureAwait(false);
+            RandomAccess.FlushToDisk(handle);
+            if (File.Exists(path))
+            {
+                throw Exists(path);
+            }
+
+            File.Move(Partial, path);
+            done = true;
+            FolderSync.Sync(Path.GetDirectoryName(path)!);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw LocalStore.NotWritable(path, e);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        try
+        {
+            await flushing.ConfigureAwait(false);
+        }
+        catch (IOException)
+        {
+            // The file is given up anyhow, or its commit has failed for the same reason.
+        }
+
+        if (!done)
+        {
+            File.Delete(Partial);
+        }
+
+        await file.DisposeAsync().ConfigureAwait(false);
+    }
+}

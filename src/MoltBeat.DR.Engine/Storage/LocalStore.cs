@@ -1,0 +1,226 @@
+using System.Runtime.CompilerServices;
+using MoltBeat.DR.Engine.Archive;
+
+namespace MoltBeat.DR.Engine.Storage;
+
+/// <summary>Backups in a folder of this machine: the folder 0700, every file 0600, published by rename.</summary>
+public sealed class LocalStore : IBackupStore
+{
+    private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+
+    private const UnixFileMode OpenToOthers = UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.GroupExecute
+        | UnixFileMode.OtherRead | UnixFileMode.OtherWrite | UnixFileMode.OtherExecute;
+
+    private readonly string folder;
+
+    /// <param name="folder">An absolute path; need not exist until something is written.</param>
+    public LocalStore(string folder)
+    {
+        this.folder = Path.GetFullPath(folder);
+    }
+
+    public string Location => folder;
+
+    /// <summary>Makes the folder when it is missing, and tells whether others may look into it.</summary>
+    /// <returns>Null, or a sentence that says what is open to whom.</returns>
+    /// <exception cref="MoltException"><c>StoreNotWritable</c>.</exception>
+    public string? Prepare()
+    {
+        try
+        {
+            if (!Directory.Exists(folder))
+            {
+                if (OperatingSystem.IsWindows())
+                {
+                    Directory.CreateDirectory(folder);
+                }
+                else
+                {
+                    Directory.CreateDirectory(folder, Private);
+                }
+
+                return null;
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw NotWritable(folder, e);
+        }
+
+        if (OperatingSystem.IsWindows())
+        {
+            return null;
+        }
+
+        var open = File.GetUnixFileMode(folder) & OpenToOthers;
+        return open == 0
+            ? null
+            : $"The backup folder {folder} is open to other users ({Convert.ToString((int)File.GetUnixFileMode(folder), 8)}); it should be 0700: chmod 700 '{folder}'.";
+    }
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<StoredFile> ListAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await Task.CompletedTask.ConfigureAwait(false);
+        FileInfo[] files;
+        try
+        {
+            files = new DirectoryInfo(folder).GetFiles("*" + ArchiveFormat.Extension);
+        }
+        catch (DirectoryNotFoundException e)
+        {
+            throw new MoltException("StoreNotFound", ErrorKind.NotFound, $"There is no folder {folder}.",
+                "Name the folder that holds the backups with -Path or BACKUP_DIR.", folder, e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw NotReadable(folder, e);
+        }
+
+        foreach (var file in files)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            yield return new StoredFile(file.Name, file.FullName, file.Length);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task<IArchiveInput> OpenAsync(string name, CancellationToken cancellationToken)
+    {
+        var path = PathOf(name);
+        try
+        {
+            return Task.FromResult<IArchiveInput>(new LocalInput(path));
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new MoltException("BackupNotFound", ErrorKind.NotFound, $"There is no backup {path}.", "List what is there with Get-MoltBackup.", path, e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw NotReadable(path, e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task<IArchiveOutput> CreateAsync(string name, CancellationToken cancellationToken)
+    {
+        var path = PathOf(name);
+        if (File.Exists(path))
+        {
+            throw LocalOutput.Exists(path);
+        }
+
+        return Task.FromResult<IArchiveOutput>(LocalOutput.Create(path));
+    }
+
+    /// <inheritdoc/>
+    public async Task PutRecordAsync(string archive, string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+    {
+        var records = PathOf(archive) + ".records";
+        try
+        {
+            if (!Directory.Exists(records))
+            {
+                if (OperatingSystem.IsWindows())
+                {
+                    Directory.CreateDirectory(records);
+                }
+                else
+                {
+                    Directory.CreateDirectory(records, Private);
+                }
+            }
+
+            var output = LocalOutput.Create(Path.Combine(records, name));
+            await using (output.ConfigureAwait(false))
+            {
+                await output.AppendAsync(content, cancellationToken).ConfigureAwait(false);
+                await output.CommitAsync(cancellationToken).ConfigureAwait(false);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw NotWritable(records, e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<(string Name, byte[] Content)> RecordsAsync(string archive, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var records = new DirectoryInfo(PathOf(archive) + ".records");
+        FileInfo[] files;
+        try
+        {
+            files = records.Exists ? records.GetFiles("*.json") : [];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            yield break;
+        }
+
+        foreach (var file in files.Where(f => f.Length <= 1 << 20))
+        {
+            byte[] content;
+            try
+            {
+                content = await File.ReadAllBytesAsync(file.FullName, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                continue;
+            }
+
+            yield return (file.Name, content);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<string>> SweepAsync(string prefix, CancellationToken cancellationToken)
+    {
+        var swept = new List<string>();
+        foreach (var path in Directory.GetFiles(folder, prefix + "*" + ArchiveFormat.Extension + ArchiveFormat.PartialExtension))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            try
+            {
+                // A writer holds its file locked (FileShare.None); a dead one's lock is gone with it.
+                using (new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None))
+                {
+                    File.Delete(path);
+                }
+
+                swept.Add(path);
+            }
+            catch (IOException)
+            {
+                // In use: another backup is writing it.
+            }
+            catch (UnauthorizedAccessException)
+            {
+                // Another user's: not ours to remove.
+            }
+        }
+
+        return Task.FromResult<IReadOnlyList<string>>(swept);
+    }
+
+    internal static MoltException NotWritable(string path, Exception e)
+        => IsFull(e)
+            ? new MoltException("StoreFull", ErrorKind.ResourceFull, $"There is no space left for {path}.",
+                "Free space there, or back up to another place. Nothing of the unfinished backup is left.", path, e)
+            : new MoltException("StoreNotWritable", ErrorKind.PermissionDenied, $"Cannot write {path}: {e.Message}",
+                "Make it writable to this user, or name another folder with -Path or BACKUP_DIR.", path, e);
+
+    internal static MoltException NotReadable(string path, Exception e)
+        => new("StoreNotReadable", ErrorKind.PermissionDenied, $"Cannot read {path}: {e.Message}", "Run as the user that owns the backups.", path, e);
+
+    // ENOSPC (28), EDQUOT (122), ERROR_DISK_FULL, ERROR_HANDLE_DISK_FULL.
+    private static bool IsFull(Exception e)
+        => e is IOException io && ((io.HResult & 0xffff) is 28 or 122 or 112 or 39 || io.Message.Contains("No space left", StringComparison.Ordinal));
+
+    private string PathOf(string name)
+        => Path.GetFileName(name) == name && name is not ("" or "." or "..")
+            ? Path.Combine(folder, name)
+            : throw new ArgumentException($"Not a file name: {name}", nameof(name));
+}
