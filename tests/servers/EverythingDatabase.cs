@@ -1,0 +1,30 @@
+namespace MoltBeat.TestServers;
+
+/// <summary>A database with every kind of object and value, by <c>everything.sql</c>.</summary>
+public static class EverythingDatabase
+{
+    /// <summary>Makes it. Its roles, whose names begin with <c>molt_</c>, are made where the server has none.</summary>
+    /// <param name="server">The server.</param>
+    /// <param name="name">The name of the database.</param>
+    /// <param name="encoding"><c>UTF8</c>, <c>LATIN1</c> or <c>SQL_ASCII</c>: each gets the values that it can hold.</param>
+    /// <param name="cancel">Ends the attempt.</param>
+    public static async Task<TestDatabase> CreateAsync(
+        PostgresServer server, string name, string encoding = "UTF8", CancellationToken cancel = default)
+    {
+        var database = await server.CreateDatabaseAsync(name, new DatabaseOptions { Encoding = encoding }, cancel).ConfigureAwait(false);
+        try
+        {
+            await Tool.RunAsync(
+                "psql",
+                ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file", TestFiles.Path("everything.sql"), "--dbname", name],
+                server.ToolEnvironment,
+                cancel).ConfigureAwait(false);
+            return database;
+        }
+        catch
+        {
+            await database.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+}
