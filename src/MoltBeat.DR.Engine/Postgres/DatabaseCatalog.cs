@@ -31,7 +31,7 @@ public static class DatabaseCatalog
         var columns = new Dictionary<uint, List<string>>();
         var textOnly = new HashSet<uint>();
         await ReadAsync(connection, $"""
-            SELECT a.attrelid, a.attname::text, a.atttypid, t.typtype
+            SELECT a.attrelid, a.attname::text, a.atttypid, t.typtype::text
             FROM pg_catalog.pg_attribute a
               JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -42,7 +42,7 @@ public static class DatabaseCatalog
         {
             var table = row.GetFieldValue<uint>(0);
             Add(columns, table, row.GetString(1));
-            if (!BinarySafeTypes.Allows(row.GetFieldValue<uint>(2), row.GetChar(3)))
+            if (!BinarySafeTypes.Allows(row.GetFieldValue<uint>(2), row.GetString(3)[0]))
             {
                 textOnly.Add(table);
             }
@@ -55,7 +55,7 @@ public static class DatabaseCatalog
 
         var tables = new List<SourceTable>();
         await ReadAsync(connection, $"""
-            SELECT c.oid, n.nspname::text, c.relname::text, c.relkind, c.relpersistence, coalesce(am.amname, '')::text,
+            SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relpersistence::text, coalesce(am.amname, '')::text,
                    EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'),
                    c.relkind = 'f' OR (has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE')),
                    row_security_active(c.oid),
@@ -73,8 +73,8 @@ public static class DatabaseCatalog
                 Oid = oid,
                 Schema = row.GetString(1),
                 Name = row.GetString(2),
-                Kind = row.GetChar(3),
-                Persistence = row.GetChar(4),
+                Kind = row.GetString(3)[0],
+                Persistence = row.GetString(4)[0],
                 AccessMethod = row.GetString(5),
                 ExtensionMember = row.GetBoolean(6),
                 Readable = row.GetBoolean(7),

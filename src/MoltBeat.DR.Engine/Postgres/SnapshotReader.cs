@@ -86,6 +86,8 @@ public sealed class SnapshotReader : IAsyncDisposable
         }
     }
 
+    public NpgsqlConnection Connection => connection;
+
     public ValueTask DisposeAsync() => connection.DisposeAsync();
 
     private async Task BeginAsync(CancellationToken cancellationToken)

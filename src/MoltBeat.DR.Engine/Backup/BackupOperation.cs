@@ -1,0 +1,313 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using MoltBeat.DR.Engine.Archive;
+using MoltBeat.DR.Engine.Catalog;
+using MoltBeat.DR.Engine.Postgres;
+using MoltBeat.DR.Engine.Storage;
+using ZstdSharp;
+
+namespace MoltBeat.DR.Engine.Backup;
+
+/// <summary>
+/// Makes one archive of one database: everything in it shows the same instant, and it is either whole under its name or
+/// not there at all.
+/// </summary>
+public sealed class BackupOperation
+{
+    private readonly BackupOptions options;
+    private readonly IOperationObserver observer;
+    private readonly PinnedServer server;
+    private readonly SnapshotSession session;
+    private readonly ClientTools tools;
+    private readonly TableSelection selection;
+    private readonly DatabaseProperties properties;
+
+    private BackupOperation(BackupOptions options, IOperationObserver observer, PinnedServer server, SnapshotSession session,
+        ClientTools tools, TableSelection selection, DatabaseProperties properties)
+    {
+        this.options = options;
+        this.observer = observer;
+        this.server = server;
+        this.session = session;
+        this.tools = tools;
+        this.selection = selection;
+        this.properties = properties;
+    }
+
+    /// <summary>Backs up.</summary>
+    /// <param name="options">What, where to and how.</param>
+    /// <param name="observer">Is told of the progress.</param>
+    /// <param name="onProblem">Is told of something that is wrong although the backup was made (<c>ClockBackwards</c>).</param>
+    /// <param name="cancellationToken">Stops it; nothing of it is left then.</param>
+    /// <exception cref="MoltException">See docs/errors.md for the ids.</exception>
+    public static async Task<BackupInfo> RunAsync(BackupOptions options, IOperationObserver observer, Action<MoltException> onProblem, CancellationToken cancellationToken)
+    {
+        var store = new LocalStore(options.Folder);
+        if (store.Prepare() is { } open)
+        {
+            observer.Warning(open);
+        }
+
+        foreach (var warning in options.Connection.Warnings)
+        {
+            observer.Warning(warning);
+        }
+
+        var (connection, server) = await ServerConnector.OpenAsync(options.Connection, new SessionOptions("backup"), cancellationToken).ConfigureAwait(false);
+        await using (server.ConfigureAwait(false))
+        {
+            try
+            {
+                await Pooler.RefuseTransactionPoolingAsync(server, connection, cancellationToken).ConfigureAwait(false);
+                var tools = ClientTools.Find(server.Version.Major, options.ClientToolFolder);
+                var session = await SnapshotSession.StartAsync(connection, options.LockTimeout, cancellationToken).ConfigureAwait(false);
+                await using (session.ConfigureAwait(false))
+                {
+                    var selection = await TableSelection.MakeAsync(session, options, cancellationToken).ConfigureAwait(false);
+                    var properties = await DatabaseCatalog.PropertiesAsync(session.Connection, cancellationToken).ConfigureAwait(false);
+                    var operation = new BackupOperation(options, observer, server, session, tools, selection, properties);
+                    return await operation.WriteAsync(store, onProblem, cancellationToken).ConfigureAwait(false);
+                }
+            }
+            catch (Exception e) when (ServerErrors.Translate(e, $"Backing up {options.Connection.Database}", options.Connection.Database) is { } translated)
+            {
+                throw translated;
+            }
+            finally
+            {
+                await connection.DisposeAsync().ConfigureAwait(false);
+            }
+        }
+    }
+
+    private async Task<BackupInfo> WriteAsync(LocalStore store, Action<MoltException> onProblem, CancellationToken cancellationToken)
+    {
+        var prefix = ArchiveFormat.SafeName(properties.Name, 100) + "_backup_";
+        foreach (var swept in await store.SweepAsync(prefix, cancellationToken).ConfigureAwait(false))
+        {
+            observer.Warning($"Removed {swept}, which a backup that was cut short had left.");
+        }
+
+        var catalog = new BackupCatalog(store);
+        var newest = (await catalog.ListAsync(_ => { }, cancellationToken).ConfigureAwait(false)).FirstOrDefault(b => b.Database == properties.Name);
+        var name = prefix + session.Taken.UtcDateTime.ToString("yyyyMMdd_HHmmss", CultureInfo.InvariantCulture) + ArchiveFormat.Extension;
+        var output = await store.CreateAsync(name, cancellationToken).ConfigureAwait(false);
+        var archive = new ArchiveWriter(output, session.Taken);
+        await using (archive.ConfigureAwait(false))
+        {
+            await FillAsync(archive, name, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (newest is not null && newest.Created >= session.Taken)
+        {
+            onProblem(new MoltException("ClockBackwards", ErrorKind.InvalidData,
+                string.Create(CultureInfo.InvariantCulture, $"The backup {name} was made, but {newest.Name} claims to be newer ({newest.Created.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC): a clock has gone backwards, or was wrong then. \"Latest\" would pick the other one."),
+                "Set the clock; if that other backup's time is wrong, move it to another folder.", newest.Path));
+        }
+
+        return await catalog.ReadAsync(name, CancellationToken.None).ConfigureAwait(false);
+    }
+
+    private async Task FillAsync(ArchiveWriter archive, string name, CancellationToken cancellationToken)
+    {
+        var id = Guid.NewGuid().ToString("N");
+        var version = server.Version.ToString();
+        var tables = selection.Copied.Select(t => (Table: t, Format: options.TextRows ? RowFormat.Text : t.Format)).ToList();
+        await archive.AddAsync(ArchiveFormat.Readme, StockTools.Readme(name, id, properties, version, session.Taken), cancellationToken).ConfigureAwait(false);
+        await archive.AddAsync(ArchiveFormat.RestoreScript, StockTools.RestoreScript(properties, session.ServerVersion, tables), cancellationToken, executable: true).ConfigureAwait(false);
+
+        var ranges = TableRange.Plan(selection.Copied, options.Jobs, session.ServerVersion);
+        var progress = new BackupProgress($"Backing up {properties.Name}", ranges.Sum(r => r.Bytes), observer);
+        var writers = tables.Select((t, i) => new TableWriter(archive, t.Table, t.Format, i + 1, options.CompressionLevel, progress.Add)).ToList();
+        var contents = new Contents
+        {
+            Database = properties,
+            Roles = await DatabaseCatalog.RolesAsync(session.Connection, cancellationToken).ConfigureAwait(false),
+            Extensions = await DatabaseCatalog.ExtensionsAsync(session.Connection, cancellationToken).ConfigureAwait(false),
+            Tablespaces = await DatabaseCatalog.TablespacesAsync(session.Connection, cancellationToken).ConfigureAwait(false),
+            LeftToPgDump = selection.LeftToPgDump,
+            Tables = [],
+        };
+        var passwords = await DatabaseCatalog.ScalarAsync<bool>(session.Connection, "SELECT has_table_privilege('pg_catalog.pg_authid', 'SELECT')", cancellationToken).ConfigureAwait(false);
+        if (!passwords)
+        {
+            selection.Notes.Add("globals.sql.zst has no passwords of roles: the role that backed up may not read them.");
+        }
+
+        var largeObjects = await DatabaseCatalog.ScalarAsync<bool>(session.Connection, "SELECT has_table_privilege('pg_catalog.pg_largeobject', 'SELECT')", cancellationToken).ConfigureAwait(false);
+        RowProof? largeObjectProof = null;
+        await RunTogetherAsync(cancellationToken, stop =>
+        {
+            var queue = new Queue<TableRange>(ranges);
+            var byTable = writers.ToDictionary(w => w.Table);
+            var dumped = DumpAsync(archive, passwords, stop);
+            var jobs = new List<Task> { dumped };
+            for (var i = 0; i < Math.Min(options.Jobs, Math.Max(ranges.Count, 1)); i++)
+            {
+                jobs.Add(Task.Run(() => ReadRowsAsync(queue, byTable, progress, stop), stop));
+            }
+
+            if (largeObjects)
+            {
+                jobs.Add(Task.Run(async () => largeObjectProof = await DigestLargeObjectsAsync(stop).ConfigureAwait(false), stop));
+            }
+
+            return jobs;
+        }).ConfigureAwait(false);
+
+        // Had this session been cut, its locks would be gone and a table might have been emptied under a reader.
+        await DatabaseCatalog.ScalarAsync<int>(session.Connection, "SELECT 1", cancellationToken).ConfigureAwait(false);
+
+        contents = contents with { Tables = writers.Select(w => w.Describe()).ToList(), LargeObjects = largeObjectProof };
+        await archive.AddAsync(ArchiveFormat.Contents, Compress(JsonSerializer.SerializeToUtf8Bytes(contents, ArchiveJson.Default.Contents)), cancellationToken).ConfigureAwait(false);
+        await archive.CompleteAsync(members => new Manifest
+        {
+            FormatVersion = ArchiveFormat.Version,
+            Id = id,
+            Kind = options.Kind,
+            Database = properties.Name,
+            Created = session.Taken,
+            Completed = DateTimeOffset.UtcNow,
+            Server = new ServerInfo
+            {
+                Version = version,
+                VersionNumber = session.ServerVersion,
+                SystemIdentifier = session.SystemIdentifier,
+                InRecovery = session.InRecovery,
+                Lsn = session.Lsn,
+            },
+            Tools = new ToolInfo(typeof(BackupOperation).Assembly.GetName().Version!.ToString(3), tools.Version),
+            Rows = contents.Tables.Sum(t => t.Rows),
+            Tables = contents.Tables.Count,
+            RawBytes = contents.Tables.Sum(t => t.RawBytes),
+            ExcludedTables = selection.Excluded.Select(t => t.ToString()).ToList(),
+            ExcludedTableData = selection.WithoutRows.Select(t => t.ToString()).ToList(),
+            Notes = selection.Notes,
+            Members = members,
+        }, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>globals and database.dump: first in the archive, while the readers fill their first parts.</summary>
+    private async Task DumpAsync(ArchiveWriter archive, bool passwords, CancellationToken cancellationToken)
+    {
+        var environment = server.ChildEnvironment("backup");
+        var dump = ChildProgram.Start(tools.PgDump, DumpArguments(), environment, observer, redirectInput: false, cancellationToken);
+        await using (dump.ConfigureAwait(false))
+        {
+            string[] globalsArguments = ["--globals-only", "--no-password", "--database=" + server.ChildDatabase(), .. passwords ? Array.Empty<string>() : ["--no-role-passwords"]];
+            var globals = await ChildProgram.CaptureAsync(tools.PgDumpAll, globalsArguments, environment, observer, ArchiveFormat.MaxDescriptionBytes, cancellationToken).ConfigureAwait(false);
+            await archive.AddAsync(ArchiveFormat.Globals, Compress(Encoding.UTF8.GetBytes(globals)), cancellationToken).ConfigureAwait(false);
+
+            using var member = await archive.OpenAsync(ArchiveFormat.DatabaseDump, cancellationToken).ConfigureAwait(false);
+            var buffer = new byte[1 << 17];
+            int n;
+            while ((n = await dump.Output.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0)
+            {
+                await member.WriteAsync(buffer.AsMemory(0, n), cancellationToken).ConfigureAwait(false);
+            }
+
+            await dump.CompleteAsync(cancellationToken).ConfigureAwait(false);
+            await member.CompleteAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private List<string> DumpArguments()
+    {
+        var arguments = new List<string>
+        {
+            "--format=custom",
+            "--compress=1", // rows of ours are not in it; large objects should not cost a core
+            "--no-password",
+            "--snapshot=" + session.Snapshot,
+            string.Create(CultureInfo.InvariantCulture, $"--lock-wait-timeout={(long)options.LockTimeout.TotalMilliseconds}"),
+            "--dbname=" + server.ChildDatabase(),
+        };
+        arguments.AddRange(TablePatterns.ForPgDump(selection.Excluded).Select(p => "--exclude-table=" + p));
+        arguments.AddRange(TablePatterns.ForPgDump(selection.Copied.Concat(selection.WithoutRows)).Select(p => "--exclude-table-data=" + p));
+        if (session.InRecovery)
+        {
+            arguments.Add("--no-unlogged-table-data");
+        }
+
+        return arguments;
+    }
+
+    private async Task ReadRowsAsync(Queue<TableRange> queue, Dictionary<SourceTable, TableWriter> writers, BackupProgress progress, CancellationToken cancellationToken)
+    {
+        var connection = await server.OpenAsync(new SessionOptions("backup reader", ReadBufferBytes: 1 << 16), cancellationToken).ConfigureAwait(false);
+        var reader = await SnapshotReader.JoinAsync(session, connection, properties.Encoding, cancellationToken).ConfigureAwait(false);
+        await using (reader.ConfigureAwait(false))
+        {
+            while (true)
+            {
+                TableRange? range;
+                lock (queue)
+                {
+                    if (!queue.TryDequeue(out range))
+                    {
+                        return;
+                    }
+                }
+
+                var writer = writers[range.Table];
+                try
+                {
+                    await reader.ReadAsync(range, writer.Format, copy => writer.WriteAsync(copy, cancellationToken), cancellationToken).ConfigureAwait(false);
+                }
+                catch (Exception e) when (!cancellationToken.IsCancellationRequested && ServerErrors.Translate(e, $"Reading {range.Table.QuotedName}", range.Table.QuotedName) is { } translated)
+                {
+                    throw translated;
+                }
+
+                progress.RangeDone(range.Bytes);
+            }
+        }
+    }
+
+    private async Task<RowProof> DigestLargeObjectsAsync(CancellationToken cancellationToken)
+    {
+        var connection = await server.OpenAsync(new SessionOptions("backup reader", ReadBufferBytes: 1 << 16), cancellationToken).ConfigureAwait(false);
+        var reader = await SnapshotReader.JoinAsync(session, connection, properties.Encoding, cancellationToken).ConfigureAwait(false);
+        await using (reader.ConfigureAwait(false))
+        {
+            return await LargeObjects.DigestAsync(reader.Connection, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Runs jobs that live and die together: the first failure stops the others and is the one reported.</summary>
+    private static async Task RunTogetherAsync(CancellationToken cancellationToken, Func<CancellationToken, List<Task>> start)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var jobs = start(stop.Token);
+        var running = new List<Task>(jobs);
+        Exception? first = null;
+        while (running.Count > 0)
+        {
+            var done = await Task.WhenAny(running).ConfigureAwait(false);
+            running.Remove(done);
+            try
+            {
+                await done.ConfigureAwait(false);
+            }
+            catch (Exception e)
+            {
+                first ??= e;
+                await stop.CancelAsync().ConfigureAwait(false);
+            }
+        }
+
+        cancellationToken.ThrowIfCancellationRequested();
+        if (first is not null)
+        {
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(first);
+        }
+    }
+
+    private byte[] Compress(byte[] bytes)
+    {
+        using var compressor = new Compressor(options.CompressionLevel);
+        compressor.SetParameter(ZstdSharp.Unsafe.ZSTD_cParameter.ZSTD_c_checksumFlag, 1);
+        return compressor.Wrap(bytes).ToArray();
+    }
+}

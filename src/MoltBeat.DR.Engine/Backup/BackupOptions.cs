@@ -1,0 +1,38 @@
+using MoltBeat.DR.Engine.Archive;
+using MoltBeat.DR.Engine.Postgres;
+
+namespace MoltBeat.DR.Engine.Backup;
+
+/// <summary>What to back up, where to, and how.</summary>
+public sealed record BackupOptions
+{
+    public const int DefaultCompressionLevel = 2;
+
+    public required ConnectionSettings Connection { get; init; }
+
+    /// <summary>The local folder that keeps backups.</summary>
+    public required string Folder { get; init; }
+
+    public BackupKind Kind { get; init; } = BackupKind.Manual;
+
+    /// <summary>Connections that read rows at once; 1 to 64.</summary>
+    public int Jobs { get; init; } = Math.Clamp(Environment.ProcessorCount, 1, 8);
+
+    /// <summary>zstd's level, 1 to 19.</summary>
+    public int CompressionLevel { get; init; } = DefaultCompressionLevel;
+
+    /// <summary>How long to wait for a table's lock.</summary>
+    public TimeSpan LockTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Tables to leave out: <c>name</c> or <c>schema.name</c>, with the wildcards * and ?; a bare name matches in any schema.</summary>
+    public IReadOnlyList<string> ExcludeTables { get; init; } = [];
+
+    /// <summary>Tables to keep without their rows; patterns as above.</summary>
+    public IReadOnlyList<string> ExcludeTableData { get; init; } = [];
+
+    /// <summary>Copy all rows as text, which any tool can read.</summary>
+    public bool TextRows { get; init; }
+
+    /// <summary>The only folder to look for pg_dump in; null for PATH and the usual ones.</summary>
+    public string? ClientToolFolder { get; init; }
+}

@@ -1,0 +1,32 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace MoltBeat.DR.Engine.Backup;
+
+/// <summary>Counts rows and bytes of all readers and tells the observer, with an estimate of the time left.</summary>
+internal sealed class BackupProgress(string activity, long expectedBytes, IOperationObserver observer)
+{
+    private readonly Stopwatch clock = Stopwatch.StartNew();
+    private long rows;
+    private long rawBytes;
+    private long doneBytes;
+
+    /// <summary>Rows and raw bytes that have come.</summary>
+    public void Add(long moreRows, long moreRaw)
+    {
+        var r = Interlocked.Add(ref rows, moreRows);
+        var b = Interlocked.Add(ref rawBytes, moreRaw);
+        Report(r, b);
+    }
+
+    /// <summary>A range is done; its size on the server is what the estimate goes by.</summary>
+    public void RangeDone(long bytes) => Interlocked.Add(ref doneBytes, bytes);
+
+    private void Report(long r, long b)
+    {
+        var fraction = expectedBytes > 0 ? Math.Min(1.0, (double)Interlocked.Read(ref doneBytes) / expectedBytes) : (double?)null;
+        TimeSpan? remaining = fraction is > 0.02 ? clock.Elapsed * ((1 - fraction.Value) / fraction.Value) : null;
+        observer.Progress(new OperationProgress(activity,
+            string.Create(CultureInfo.InvariantCulture, $"{r:N0} rows, {b / 1e6:N0} MB, {b / 1e6 / Math.Max(clock.Elapsed.TotalSeconds, 0.001):N0} MB/s"), fraction, remaining));
+    }
+}

@@ -1,0 +1,137 @@
+using MoltBeat.DR.Engine.Archive;
+using MoltBeat.DR.Engine.Postgres;
+using Npgsql;
+
+namespace MoltBeat.DR.Engine.Backup;
+
+/// <summary>
+/// Which tables' rows are copied part by part, which are left to pg_dump and which are left out. Refuses what would make a
+/// short backup, or one that cannot be restored.
+/// </summary>
+public sealed class TableSelection
+{
+    private TableSelection()
+    {
+    }
+
+    /// <summary>Plain heaps: their rows are ours to copy.</summary>
+    public List<SourceTable> Copied { get; } = [];
+
+    /// <summary>What we do not understand; pg_dump takes it, or says that it does not.</summary>
+    public List<OtherTable> LeftToPgDump { get; } = [];
+
+    /// <summary>Not in the backup at all.</summary>
+    public List<SourceTable> Excluded { get; private init; } = [];
+
+    /// <summary>In the backup without rows.</summary>
+    public List<SourceTable> WithoutRows { get; private init; } = [];
+
+    /// <summary>What the backup does not hold and why.</summary>
+    public List<string> Notes { get; } = [];
+
+    /// <param name="session">The snapshot with its tables.</param>
+    /// <param name="options">Which tables to leave out.</param>
+    /// <param name="cancellationToken">Stops the queries.</param>
+    /// <exception cref="MoltException"><c>TableNotFound</c>, <c>TableNotReadable</c>, <c>RowsHidden</c>, <c>ExclusionBreaksRestore</c>.</exception>
+    public static async Task<TableSelection> MakeAsync(SnapshotSession session, BackupOptions options, CancellationToken cancellationToken)
+    {
+        static (string, string) Name(SourceTable t) => (t.Schema, t.Name);
+        var excluded = TablePatterns.Select(options.ExcludeTables, session.Tables, "ExcludeTable", Name);
+        var withoutRows = TablePatterns.Select(options.ExcludeTableData, session.Tables, "ExcludeTableData", Name).Except(excluded).ToList();
+        var selection = new TableSelection { Excluded = excluded, WithoutRows = withoutRows };
+        await selection.RefuseBrokenRestoreAsync(session.Connection, session.Tables, cancellationToken).ConfigureAwait(false);
+
+        foreach (var table in session.Tables.Except(excluded))
+        {
+            if (table.Kind == 'r' && !withoutRows.Contains(table))
+            {
+                selection.Place(table, session.InRecovery);
+            }
+            else if (table.Kind == 'f')
+            {
+                selection.LeftToPgDump.Add(new OtherTable(table.Schema, table.Name, "a foreign table: its rows live on another server and are not part of this database"));
+            }
+        }
+
+        RefuseShortBackup(session, selection.Copied);
+        return selection;
+    }
+
+    private void Place(SourceTable table, bool inRecovery)
+    {
+        if (table.ExtensionMember)
+        {
+            LeftToPgDump.Add(new OtherTable(table.Schema, table.Name, "made by an extension, which says what of it to dump"));
+        }
+        else if (table.AccessMethod != "heap")
+        {
+            LeftToPgDump.Add(new OtherTable(table.Schema, table.Name, $"its access method is {table.AccessMethod}"));
+        }
+        else if (table.Persistence == 'u' && inRecovery)
+        {
+            WithoutRows.Add(table);
+            Notes.Add($"{table}: an unlogged table has no rows on a standby.");
+        }
+        else
+        {
+            Copied.Add(table);
+        }
+    }
+
+    private static void RefuseShortBackup(SnapshotSession session, IReadOnlyCollection<SourceTable> copied)
+    {
+        if (copied.Where(t => !t.Readable).ToList() is { Count: > 0 } closed)
+        {
+            throw new MoltException("TableNotReadable", ErrorKind.PermissionDenied,
+                $"The role may not read {Names(closed)}.",
+                "Grant it pg_read_all_data (PostgreSQL 14 and newer), or SELECT on these tables and USAGE on their schemas, or leave them out with -ExcludeTable.", session.Connection.Database);
+        }
+
+        if (copied.Where(t => t.RowsHidden).ToList() is { Count: > 0 } hidden)
+        {
+            throw new MoltException("RowsHidden", ErrorKind.PermissionDenied,
+                $"Row-level security hides rows from this role in {Names(hidden)}. A backup that lacks rows in silence is not made.",
+                "Use a role with BYPASSRLS (ALTER ROLE … BYPASSRLS) or the tables' owner.", session.Connection.Database);
+        }
+    }
+
+    /// <summary>Leaving a table out must not leave a foreign key, a partition or a view without what it needs.</summary>
+    private async Task RefuseBrokenRestoreAsync(NpgsqlConnection connection, IReadOnlyList<SourceTable> tables, CancellationToken cancellationToken)
+    {
+        if (Excluded.Count == 0 && WithoutRows.Count == 0)
+        {
+            return;
+        }
+
+        var gone = Excluded.Select(t => t.Oid).ToHashSet();
+        var empty = WithoutRows.Select(t => t.Oid).Concat(gone).ToHashSet();
+        var byOid = tables.ToDictionary(t => t.Oid);
+        var broken = new List<string>();
+        foreach (var (name, from, to) in await DatabaseCatalog.ForeignKeysAsync(connection, cancellationToken).ConfigureAwait(false))
+        {
+            if (empty.Contains(to) && !empty.Contains(from) && byOid.TryGetValue(from, out var referencing))
+            {
+                broken.Add($"foreign key {name} of {referencing}");
+            }
+        }
+
+        broken.AddRange(tables.Where(t => !gone.Contains(t.Oid) && t.Parents.Any(gone.Contains)).Select(t => $"{t}, a partition or child"));
+        foreach (var (view, table) in await DatabaseCatalog.ViewsAsync(connection, cancellationToken).ConfigureAwait(false))
+        {
+            if (gone.Contains(table))
+            {
+                broken.Add($"view {view}");
+            }
+        }
+
+        if (broken.Count > 0)
+        {
+            throw new MoltException("ExclusionBreaksRestore", ErrorKind.InvalidArgument,
+                $"Without what is to be left out, these could not be restored: {string.Join(", ", broken.Distinct().Take(20))}.",
+                "Leave those tables out as well, or keep what they refer to.", connection.Database);
+        }
+    }
+
+    private static string Names(IReadOnlyCollection<SourceTable> tables)
+        => string.Join(", ", tables.Take(20).Select(t => t.ToString())) + (tables.Count > 20 ? $" and {tables.Count - 20} more" : "");
+}

@@ -1,0 +1,75 @@
+using System.Management.Automation;
+using MoltBeat.DR.Engine.Archive;
+using MoltBeat.DR.Engine.Catalog;
+using MoltBeat.DR.Engine.Storage;
+
+namespace MoltBeat.DR;
+
+/// <summary>Lists backups, newest first. Reads only their manifests.</summary>
+[Cmdlet(VerbsCommon.Get, "MoltBackup")]
+[OutputType(typeof(BackupInfo))]
+public sealed class GetMoltBackupCommand : MoltCommand
+{
+    /// <summary>The folder that keeps the backups. Without it BACKUP_DIR, then /var/backups/moltbeat.</summary>
+    [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    public string? Path { get; set; }
+
+    /// <summary>Only backups of these databases; wildcards are allowed.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [SupportsWildcards]
+    public string[]? Database { get; set; }
+
+    /// <summary>Only these backups, by id or the beginning of it.</summary>
+    [Parameter]
+    public string[]? Id { get; set; }
+
+    /// <summary>Only these kinds.</summary>
+    [Parameter]
+    public BackupKind[]? Kind { get; set; }
+
+    /// <summary>Only backups whose snapshot was taken before this moment, for example 2026-01-31T12:00Z.</summary>
+    [Parameter]
+    [UtcTime]
+    public DateTimeOffset? Before { get; set; }
+
+    /// <summary>Only backups whose snapshot was taken at this moment or after it.</summary>
+    [Parameter]
+    [UtcTime]
+    public DateTimeOffset? After { get; set; }
+
+    /// <summary>Only the newest one of each database, of those that the other parameters leave.</summary>
+    [Parameter]
+    public SwitchParameter Latest { get; set; }
+
+    protected override void ProcessRecord()
+    {
+        var folder = BackupFolder.Resolve(this, Path);
+        var unreadable = new List<Engine.MoltException>();
+        if (!Run((_, token) => new BackupCatalog(new LocalStore(folder)).ListAsync(unreadable.Add, token), out var backups, folder))
+        {
+            return;
+        }
+
+        unreadable.ForEach(e => WriteFailure(e));
+        var patterns = Database?.Select(d => new WildcardPattern(d)).ToList();
+        var chosen = backups.Where(b => (patterns is null || patterns.Exists(p => p.IsMatch(b.Database)))
+            && (Id is null || Id.Any(i => i.Length > 0 && b.Id.StartsWith(i, StringComparison.OrdinalIgnoreCase)))
+            && (Kind is null || Kind.Contains(b.Kind))
+            && (Before is null || b.Created < Before)
+            && (After is null || b.Created >= After));
+        if (Latest)
+        {
+            chosen = chosen.GroupBy(b => b.Database, StringComparer.Ordinal).Select(g => g.First());
+        }
+
+        foreach (var backup in chosen)
+        {
+            if (backup.Created > DateTimeOffset.UtcNow + BackupCatalog.ClockTolerance)
+            {
+                WriteWarning($"{backup.Name} is dated in the future: a clock was wrong when it was made, or is now.");
+            }
+
+            WriteObject(backup);
+        }
+    }
+}

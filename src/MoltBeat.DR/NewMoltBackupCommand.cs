@@ -1,0 +1,104 @@
+using System.Management.Automation;
+using MoltBeat.DR.Engine.Archive;
+using MoltBeat.DR.Engine.Backup;
+using MoltBeat.DR.Engine.Catalog;
+using MoltBeat.DR.Engine.Postgres;
+
+namespace MoltBeat.DR;
+
+/// <summary>Makes one consistent backup of one PostgreSQL database.</summary>
+[Cmdlet(VerbsCommon.New, "MoltBackup", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[OutputType(typeof(BackupInfo))]
+public sealed class NewMoltBackupCommand : MoltCommand
+{
+    /// <summary>Connection string of the database: a postgresql:// URI or libpq keywords. Without it DATABASE_URL, then libpq's variables.</summary>
+    [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [Alias("ConnectionString")]
+    public string? DatabaseUrl { get; set; }
+
+    /// <summary>Role and password, over what the connection string says.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [Credential]
+    public PSCredential? Credential { get; set; }
+
+    /// <summary>The folder that keeps the backups. Without it BACKUP_DIR, then /var/backups/moltbeat.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    public string? Path { get; set; }
+
+    /// <summary>Why the backup is made; retention keeps each kind for its own time.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    public BackupKind Kind { get; set; }
+
+    /// <summary>Connections that read rows at once; by default one for each core, at most 8.</summary>
+    [Parameter]
+    [ValidateRange(1, 64)]
+    public int Jobs { get; set; } = Math.Clamp(Environment.ProcessorCount, 1, 8);
+
+    /// <summary>zstd's level: 1 is fastest, 19 smallest.</summary>
+    [Parameter]
+    [ValidateRange(1, 19)]
+    public int CompressionLevel { get; set; } = BackupOptions.DefaultCompressionLevel;
+
+    /// <summary>How long to wait for a table's lock: seconds, or hh:mm:ss.</summary>
+    [Parameter]
+    [Seconds]
+    public TimeSpan LockTimeout { get; set; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Tables to leave out: name or schema.name, with * and ?.</summary>
+    [Parameter]
+    public string[] ExcludeTable { get; set; } = [];
+
+    /// <summary>Tables to keep without their rows: name or schema.name, with * and ?.</summary>
+    [Parameter]
+    public string[] ExcludeTableData { get; set; } = [];
+
+    /// <summary>Auto copies a table's rows in binary where that is safe between versions; Text never does.</summary>
+    [Parameter]
+    [ValidateSet("Auto", "Text")]
+    public string DataFormat { get; set; } = "Auto";
+
+    /// <summary>The folder of pg_dump and pg_dumpall, in place of PATH and the usual ones.</summary>
+    [Parameter]
+    public string? ClientToolPath { get; set; }
+
+    protected override void ProcessRecord()
+    {
+        ConnectionSettings connection;
+        try
+        {
+            connection = ConnectionSettings.Parse(DatabaseUrl, Credential?.UserName, Credential?.GetNetworkCredential().Password);
+        }
+        catch (Engine.MoltException e)
+        {
+            WriteFailure(e);
+            return;
+        }
+
+        var folder = BackupFolder.Resolve(this, Path);
+        if (!Confirm($"database {connection.Database} ({connection.Describe()})", $"Back up to {folder}"))
+        {
+            return;
+        }
+
+        var options = new BackupOptions
+        {
+            Connection = connection,
+            Folder = folder,
+            Kind = Kind,
+            Jobs = Jobs,
+            CompressionLevel = CompressionLevel,
+            LockTimeout = LockTimeout,
+            ExcludeTables = ExcludeTable,
+            ExcludeTableData = ExcludeTableData,
+            TextRows = DataFormat == "Text",
+            ClientToolFolder = ClientToolPath is null ? null : GetUnresolvedProviderPathFromPSPath(ClientToolPath),
+        };
+        var problems = new List<Engine.MoltException>();
+        if (Run((observer, token) => BackupOperation.RunAsync(options, observer, problems.Add, token), out var backup, connection.Database))
+        {
+            WriteObject(backup);
+        }
+
+        problems.ForEach(p => WriteFailure(p));
+    }
+}
