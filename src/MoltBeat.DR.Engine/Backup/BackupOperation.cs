@@ -137,7 +137,7 @@ public sealed class BackupOperation
 
         var largeObjects = await DatabaseCatalog.ScalarAsync<bool>(session.Connection, "SELECT has_table_privilege('pg_catalog.pg_largeobject', 'SELECT')", cancellationToken).ConfigureAwait(false);
         RowProof? largeObjectProof = null;
-        await RunTogetherAsync(cancellationToken, stop =>
+        await RunTogether.RunAsync(cancellationToken, stop =>
         {
             var queue = new Queue<TableRange>(ranges);
             var byTable = writers.ToDictionary(w => w.Table);
@@ -272,35 +272,6 @@ public sealed class BackupOperation
         await using (reader.ConfigureAwait(false))
         {
             return await LargeObjects.DigestAsync(reader.Connection, cancellationToken).ConfigureAwait(false);
-        }
-    }
-
-    /// <summary>Runs jobs that live and die together: the first failure stops the others and is the one reported.</summary>
-    private static async Task RunTogetherAsync(CancellationToken cancellationToken, Func<CancellationToken, List<Task>> start)
-    {
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var jobs = start(stop.Token);
-        var running = new List<Task>(jobs);
-        Exception? first = null;
-        while (running.Count > 0)
-        {
-            var done = await Task.WhenAny(running).ConfigureAwait(false);
-            running.Remove(done);
-            try
-            {
-                await done.ConfigureAwait(false);
-            }
-            catch (Exception e)
-            {
-                first ??= e;
-                await stop.CancelAsync().ConfigureAwait(false);
-            }
-        }
-
-        cancellationToken.ThrowIfCancellationRequested();
-        if (first is not null)
-        {
-            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(first);
         }
     }
 

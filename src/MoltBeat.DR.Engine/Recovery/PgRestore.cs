@@ -1,0 +1,72 @@
+using System.Text;
+using MoltBeat.DR.Engine.Archive;
+using MoltBeat.DR.Engine.Postgres;
+
+namespace MoltBeat.DR.Engine.Recovery;
+
+/// <summary>Runs pg_restore into the database that is being made. Any error of it ends the restore.</summary>
+internal sealed class PgRestore(ClientTools tools, PinnedServer target, DumpFile dump, RestoreOptions options, IOperationObserver observer)
+{
+    /// <summary>Sessions of pg_restore must not mind what the role's or the server's settings say.</summary>
+    private const string SessionOptions =
+        "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c default_transaction_read_only=off -c client_min_messages=warning -c synchronous_commit=off";
+
+    /// <param name="section">pre-data, data or post-data.</param>
+    /// <param name="jobs">Connections.</param>
+    /// <param name="entries">Only these entries; null for the whole section.</param>
+    /// <param name="memory">maintenance_work_mem in megabytes; 0 keeps the server's.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="MoltException"><c>RestoreFailed</c>, with the statement that failed.</exception>
+    public async Task RunAsync(string section, int jobs, IReadOnlyCollection<DumpEntry>? entries, int memory, CancellationToken cancellationToken)
+    {
+        if (entries is { Count: 0 })
+        {
+            return;
+        }
+
+        var arguments = new List<string> { "--section=" + section, "--exit-on-error", "--no-password", "--dbname=" + target.ChildDatabase() };
+        if (jobs > 1)
+        {
+            arguments.Add($"--jobs={jobs}");
+        }
+
+        if (options.NoOwner)
+        {
+            arguments.AddRange(["--no-owner", "--no-acl"]);
+        }
+
+        if (options.NoTablespaces)
+        {
+            arguments.Add("--no-tablespaces");
+        }
+
+        ScratchFile? list = null;
+        try
+        {
+            if (entries is not null)
+            {
+                list = ScratchFile.Create();
+                await list.Stream.WriteAsync(Encoding.UTF8.GetBytes(string.Join('\n', entries.Select(e => e.Line)) + "\n"), cancellationToken).ConfigureAwait(false);
+                await list.Stream.FlushAsync(cancellationToken).ConfigureAwait(false);
+                arguments.Add("--use-list=" + list.Path);
+            }
+
+            arguments.Add(dump.Path);
+            var environment = new Dictionary<string, string>(target.ChildEnvironment("restore"), StringComparer.Ordinal);
+            environment["PGOPTIONS"] = $"{environment.GetValueOrDefault("PGOPTIONS", "")} {SessionOptions}{(memory > 0 ? $" -c maintenance_work_mem={memory}MB" : "")}".Trim();
+            await ChildProgram.CaptureAsync(tools.PgRestore, arguments, environment, observer, 1 << 20, cancellationToken).ConfigureAwait(false);
+        }
+        catch (MoltException e) when (e.Id == "ChildProgramFailed")
+        {
+            throw new MoltException("RestoreFailed", ErrorKind.Failed, $"Restoring the {section} section failed: {e.Message}",
+                "Mend what the statement named needs, and restore again; -KeepFailed leaves the half-made database to look at.", options.TargetDatabase, e);
+        }
+        finally
+        {
+            if (list is not null)
+            {
+                await list.DisposeAsync().ConfigureAwait(false);
+            }
+        }
+    }
+}

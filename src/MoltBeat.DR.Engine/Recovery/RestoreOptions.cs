@@ -1,0 +1,37 @@
+using MoltBeat.DR.Engine.Postgres;
+
+namespace MoltBeat.DR.Engine.Recovery;
+
+/// <summary>Where to restore to, and how.</summary>
+public sealed record RestoreOptions
+{
+    /// <summary>The server; its database only serves to connect to when there is no database <c>postgres</c>.</summary>
+    public required ConnectionSettings Connection { get; init; }
+
+    /// <summary>The database to make.</summary>
+    public required string TargetDatabase { get; init; }
+
+    /// <summary>Connections that load, index builds and readers of the proof at once.</summary>
+    public int Jobs { get; init; } = Math.Clamp(Environment.ProcessorCount, 1, 8);
+
+    /// <summary>Only these tables: <c>name</c> or <c>schema.name</c>, with * and ?; empty for all.</summary>
+    public IReadOnlyList<string> Tables { get; init; } = [];
+
+    /// <summary>Do not compare the restored rows with the backup.</summary>
+    public bool SkipProof { get; init; }
+
+    /// <summary>Leave the half-made database there after a failure.</summary>
+    public bool KeepFailed { get; init; }
+
+    /// <summary>Everything belongs to the role that restores; no rights are granted.</summary>
+    public bool NoOwner { get; init; }
+
+    /// <summary>Make missing roles, from the backup's globals.</summary>
+    public bool CreateRoles { get; init; }
+
+    /// <summary>Put everything into the default tablespace.</summary>
+    public bool NoTablespaces { get; init; }
+
+    /// <summary>The only folder to look for pg_restore in; null for PATH and the usual ones.</summary>
+    public string? ClientToolFolder { get; init; }
+}

@@ -1,0 +1,290 @@
+using System.Diagnostics;
+using System.Globalization;
+using MoltBeat.DR.Engine.Archive;
+using MoltBeat.DR.Engine.Catalog;
+using MoltBeat.DR.Engine.Postgres;
+using MoltBeat.DR.Engine.Storage;
+using ZstdSharp;
+
+namespace MoltBeat.DR.Engine.Verification;
+
+/// <summary>Looks whether a backup can be trusted, and keeps what it found beside the backup.</summary>
+public sealed class VerificationOperation
+{
+    private readonly VerificationOptions options;
+    private readonly IOperationObserver observer;
+    private readonly List<VerificationCheck> checks = [];
+
+    private VerificationOperation(VerificationOptions options, IOperationObserver observer)
+    {
+        this.options = options;
+        this.observer = observer;
+    }
+
+    /// <param name="store">Where the backup is.</param>
+    /// <param name="name">Its file name.</param>
+    /// <param name="options">How much to look at.</param>
+    /// <param name="observer">Is told of the progress, and when the result could not be recorded.</param>
+    /// <param name="cancellationToken">Stops it; then nothing is recorded.</param>
+    /// <returns>The result, also when the backup is no good.</returns>
+    /// <exception cref="MoltException"><c>BackupNotFound</c>, <c>StoreNotReadable</c>, <c>ArchiveVersionUnknown</c>.</exception>
+    public static async Task<VerificationResult> RunAsync(IBackupStore store, string name, VerificationOptions options, IOperationObserver observer, CancellationToken cancellationToken)
+    {
+        var clock = Stopwatch.StartNew();
+        var operation = new VerificationOperation(options, observer);
+        var input = await store.OpenAsync(name, cancellationToken).ConfigureAwait(false);
+        var location = input.Location;
+        Manifest? manifest = null;
+        try
+        {
+            var archive = await ArchiveReader.OpenAsync(input, cancellationToken).ConfigureAwait(false);
+            await using (archive.ConfigureAwait(false))
+            {
+                manifest = archive.Manifest;
+                await operation.CheckAsync(archive, cancellationToken).ConfigureAwait(false);
+            }
+        }
+        catch (MoltException e) when (e.Id is "NotAnArchive" or "ArchiveDamaged")
+        {
+            operation.Add("Manifest", CheckStatus.Failed, ManifestProves, e.Message);
+        }
+
+        var result = new VerificationResult(name, location, manifest?.Id, manifest?.Database, options.Level, operation.checks, DateTimeOffset.UtcNow, clock.Elapsed);
+        if (manifest is not null)
+        {
+            try
+            {
+                var record = new VerificationRecord(manifest.Id, options.Level.ToString(), result.Passed, result.Time, Environment.MachineName, result.Failed.Select(c => c.Name).ToList());
+                await new BackupCatalog(store).RecordAsync(name, record, cancellationToken).ConfigureAwait(false);
+            }
+            catch (MoltException e)
+            {
+                observer.Warning($"The result could not be recorded beside the backup: {e.Message}");
+            }
+        }
+
+        return result;
+    }
+
+    private const string ManifestProves = "The archive is whole to its last byte, and says what it holds.";
+
+    private async Task CheckAsync(ArchiveReader archive, CancellationToken cancellationToken)
+    {
+        var manifest = archive.Manifest;
+        Add("Manifest", CheckStatus.Passed, ManifestProves, $"{manifest.Members.Count} members, manifest's SHA-256 as the index gives it");
+        CheckSize(archive);
+        CheckAge(manifest);
+        await CheckLayoutAsync(archive, cancellationToken).ConfigureAwait(false);
+        if (options.Level == VerificationLevel.Quick)
+        {
+            await CheckMembersAsync(archive, cancellationToken).ConfigureAwait(false);
+        }
+        else
+        {
+            await CheckFullAsync(archive, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private void CheckSize(ArchiveReader archive)
+        => Add("Size", archive.Length >= options.MinimumSize ? CheckStatus.Passed : CheckStatus.Failed, "It is no smaller than a backup of this database should be.",
+            string.Create(CultureInfo.InvariantCulture, $"{archive.Length:N0} bytes, at least {options.MinimumSize:N0} wanted"));
+
+    private void CheckAge(Manifest manifest)
+    {
+        const string Proves = "It is recent enough, and not dated in the future.";
+        var age = DateTimeOffset.UtcNow - manifest.Created;
+        var detail = string.Create(CultureInfo.InvariantCulture, $"taken {manifest.Created.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC, {age.TotalHours:N1} hours ago");
+        if (age < -BackupCatalog.ClockTolerance)
+        {
+            Add("Age", CheckStatus.Failed, Proves, $"dated in the future: {detail}");
+        }
+        else if (options.MaxAge is { } most)
+        {
+            Add("Age", age <= most ? CheckStatus.Passed : CheckStatus.Failed, Proves, $"{detail}; at most {most.TotalHours.ToString("N1", CultureInfo.InvariantCulture)} hours wanted");
+        }
+        else
+        {
+            Add("Age", CheckStatus.Passed, "It is not dated in the future.", detail);
+        }
+    }
+
+    /// <summary>tar sees the same members as the manifest: restore.sh depends on it.</summary>
+    private async Task CheckLayoutAsync(ArchiveReader archive, CancellationToken cancellationToken)
+    {
+        const string Proves = "tar finds exactly the members that the manifest names.";
+        foreach (var member in archive.Manifest.Members.Append(new MemberInfo(ArchiveFormat.Manifest, archive.Index.ManifestOffset, archive.Index.ManifestLength, "")))
+        {
+            var header = TarHeader.Parse(await archive.ReadRawAsync(member.Offset - TarHeader.BlockBytes, TarHeader.BlockBytes, cancellationToken).ConfigureAwait(false));
+            if (header is not { } found || found.Name != member.Name || found.Length != member.Length)
+            {
+                Add("Layout", CheckStatus.Failed, Proves, $"the tar header of {member.Name} is damaged or says something else");
+                return;
+            }
+        }
+
+        Add("Layout", CheckStatus.Passed, Proves, "all tar headers agree with the manifest");
+    }
+
+    private async Task CheckMembersAsync(ArchiveReader archive, CancellationToken cancellationToken)
+    {
+        var bad = new List<string>();
+        long done = 0;
+        var buffer = new byte[1 << 20];
+        foreach (var member in archive.Manifest.Members)
+        {
+            try
+            {
+                var stream = archive.OpenMember(member);
+                await using (stream.ConfigureAwait(false))
+                {
+                    int n;
+                    while ((n = await stream.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0)
+                    {
+                        done += n;
+                        Report(archive, done);
+                    }
+                }
+            }
+            catch (MoltException e) when (e.Id == "ArchiveDamaged")
+            {
+                bad.Add(member.Name);
+            }
+        }
+
+        AddMembers(bad, archive.Manifest.Members.Count);
+    }
+
+    private void AddMembers(IReadOnlyCollection<string> bad, int count)
+        => Add("Members", bad.Count == 0 ? CheckStatus.Passed : CheckStatus.Failed, "Every stored byte is the one that was written.",
+            bad.Count == 0 ? $"SHA-256 of all {count} members as the manifest gives them" : $"damaged: {string.Join(", ", bad.Take(10))}{(bad.Count > 10 ? $" and {bad.Count - 10} more" : "")}");
+
+    private async Task CheckFullAsync(ArchiveReader archive, CancellationToken cancellationToken)
+    {
+        var badMembers = new List<string>();
+        var contents = await ReadContentsAsync(archive, cancellationToken).ConfigureAwait(false);
+        long done = 0;
+        var badRows = new List<string>();
+        var parts = (contents?.Tables ?? []).SelectMany(t => t.Parts.Select(p => (Table: t, Part: p))).ToList();
+        await Parallel.ForEachAsync(parts, new ParallelOptions { MaxDegreeOfParallelism = options.Jobs, CancellationToken = cancellationToken }, async (item, token) =>
+        {
+            var member = archive.Member(item.Part.Member);
+            try
+            {
+                var rows = archive.OpenCompressed(member);
+                await using (rows.ConfigureAwait(false))
+                {
+                    var (digest, bytes) = await RowCounter.CountAsync(rows, item.Table.Format, item.Part.RawBytes, null, token).ConfigureAwait(false);
+                    if (digest.Rows != item.Part.Rows || digest.ToHex() != item.Part.Digest || bytes != item.Part.RawBytes)
+                    {
+                        Note(badRows, $"{item.Part.Member} ({item.Table.QuotedName}): {digest.Rows} rows, {item.Part.Rows} expected, or another digest");
+                    }
+                }
+            }
+            catch (Exception e) when (e is MoltException { Id: "ArchiveDamaged" or "CopyDataMalformed" } or ZstdException or EndOfStreamException)
+            {
+                Note(badMembers, item.Part.Member);
+            }
+
+            Report(archive, Interlocked.Add(ref done, member.Length));
+        }).ConfigureAwait(false);
+
+        // The members that hold no rows are hashed as in Quick.
+        var partNames = parts.Select(p => p.Part.Member).ToHashSet(StringComparer.Ordinal);
+        var buffer = new byte[1 << 18];
+        foreach (var member in archive.Manifest.Members.Where(m => !partNames.Contains(m.Name)))
+        {
+            try
+            {
+                var stream = archive.OpenMember(member);
+                await using (stream.ConfigureAwait(false))
+                {
+                    while (await stream.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) > 0)
+                    {
+                    }
+                }
+            }
+            catch (MoltException e) when (e.Id == "ArchiveDamaged")
+            {
+                badMembers.Add(member.Name);
+            }
+        }
+
+        AddMembers(badMembers, archive.Manifest.Members.Count);
+        AddRows(archive, contents, badRows, badMembers);
+        await CheckDumpAsync(archive, contents, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static void Note(List<string> list, string what)
+    {
+        lock (list)
+        {
+            list.Add(what);
+        }
+    }
+
+    private async Task<Contents?> ReadContentsAsync(ArchiveReader archive, CancellationToken cancellationToken)
+    {
+        const string Proves = "What a restore is held against is there, and adds up.";
+        try
+        {
+            var contents = await archive.ReadContentsAsync(cancellationToken).ConfigureAwait(false);
+            Add("Contents", CheckStatus.Passed, Proves, $"{contents.Tables.Count} tables with row counts and digests");
+            return contents;
+        }
+        catch (MoltException e) when (e.Id == "ArchiveDamaged")
+        {
+            Add("Contents", CheckStatus.Failed, Proves, e.Message);
+            return null;
+        }
+    }
+
+    private void AddRows(ArchiveReader archive, Contents? contents, List<string> badRows, List<string> badMembers)
+    {
+        const string Proves = "Every row decompresses, and row counts and digests are those taken in the snapshot.";
+        if (contents is null)
+        {
+            Add("Rows", CheckStatus.Failed, Proves, "the contents are not readable, so no row could be checked");
+        }
+        else if (badRows.Count > 0 || badMembers.Any(m => m.StartsWith(ArchiveFormat.DataFolder, StringComparison.Ordinal)))
+        {
+            Add("Rows", CheckStatus.Failed, Proves, string.Join("; ", badRows.Concat(badMembers.Where(m => m.StartsWith(ArchiveFormat.DataFolder, StringComparison.Ordinal)).Select(m => $"{m} is damaged")).Take(10)));
+        }
+        else
+        {
+            Add("Rows", CheckStatus.Passed, Proves, string.Create(CultureInfo.InvariantCulture, $"{archive.Manifest.Rows:N0} rows of {contents.Tables.Count} tables"));
+        }
+    }
+
+    /// <summary>pg_restore reads the dump's table of contents, and holds no rows of the tables that we copied.</summary>
+    private async Task CheckDumpAsync(ArchiveReader archive, Contents? contents, CancellationToken cancellationToken)
+    {
+        const string Proves = "pg_restore can read the schema's dump.";
+        try
+        {
+            var tools = ClientTools.Find(DumpFile.MajorOf(archive.Manifest.Tools.PgDump), options.ClientToolFolder);
+            var dump = await DumpFile.ExtractAsync(archive, cancellationToken).ConfigureAwait(false);
+            await using (dump.ConfigureAwait(false))
+            {
+                var list = await DumpList.ReadAsync(tools, dump, observer, cancellationToken).ConfigureAwait(false);
+                var copied = (contents?.Tables ?? []).Select(t => t.Oid).ToHashSet();
+                var twice = list.Entries.Count(e => e.Kind == "TABLE DATA" && copied.Contains(e.Oid));
+                Add("Dump", twice == 0 ? CheckStatus.Passed : CheckStatus.Failed, Proves,
+                    twice == 0 ? $"pg_restore {tools.Version} lists {list.Entries.Count} entries" : $"{twice} tables' rows are in the dump as well as in parts");
+            }
+        }
+        catch (MoltException e) when (e.Id is "ClientToolsMissing" or "ClientToolsTooOld")
+        {
+            Add("Dump", CheckStatus.Skipped, Proves, e.Message);
+        }
+        catch (MoltException e) when (e.Id is "ChildProgramFailed" or "ArchiveDamaged")
+        {
+            Add("Dump", CheckStatus.Failed, Proves, e.Message);
+        }
+    }
+
+    private void Report(ArchiveReader archive, long done)
+        => observer.Progress(new OperationProgress($"Verifying {Path.GetFileName(archive.Location)}",
+            string.Create(CultureInfo.InvariantCulture, $"{done / 1e6:N0} of {archive.Length / 1e6:N0} MB"), Math.Min(1.0, (double)done / archive.Length), null));
+
+    private void Add(string name, CheckStatus status, string proves, string detail) => checks.Add(new VerificationCheck(name, status, proves, detail));
+}

@@ -1,0 +1,18 @@
+namespace MoltBeat.DR.Engine.Verification;
+
+public sealed record VerificationOptions
+{
+    public VerificationLevel Level { get; init; } = VerificationLevel.Quick;
+
+    /// <summary>Older than this fails; null asks for no age.</summary>
+    public TimeSpan? MaxAge { get; init; }
+
+    /// <summary>Fewer bytes than this fail.</summary>
+    public long MinimumSize { get; init; } = 1;
+
+    /// <summary>Parts decompressed and digested at once.</summary>
+    public int Jobs { get; init; } = Math.Clamp(Environment.ProcessorCount, 1, 8);
+
+    /// <summary>The only folder to look for pg_restore in; null for PATH and the usual ones.</summary>
+    public string? ClientToolFolder { get; init; }
+}
