@@ -54,7 +54,7 @@ internal sealed class Report
     public string ToMarkdown()
     {
         var text = new StringBuilder();
-        text.Append(Invariant($"Taken {_taken:yyyy-MM-dd} at scale {Options.Scale:R}, {Options.Rounds} rounds, on {Machine.Cores} cores of "))
+        text.Append(Invariant($"Taken {_taken:yyyy-MM-dd} at scale {Options.Scale:R}, {Options.Rounds} round{(Options.Rounds == 1 ? "" : "s")}, on {Machine.Cores} cores of "))
             .Append(Invariant($"{Machine.CpuModel}, {Machine.MemoryBytes / 1e9:F0} GB of memory, {Machine.FileSystem}, Linux {Machine.Kernel}; "))
             .Append(Invariant($"PostgreSQL {Machine.PostgresVersion}, {Machine.PgDumpVersion}, {Machine.DotnetVersion}; "))
             .Append(Settings is null
@@ -67,7 +67,7 @@ internal sealed class Report
         AppendWays(text, "Restore", Restores, Ways.Psql);
 
         text.Append(Invariant($"\nAt {Options.HeadlineJobs} jobs"))
-            .Append(BestPgDump is { } best ? $", where the fastest way of pg_dump is {best.Way.Title}" : "").Append(":\n\n");
+            .Append(BestPgDump is { } best ? $", where the fastest way of pg_dump is `{best.Way.Title}`" : "").Append(":\n\n");
         AppendTable(
             text,
             ["ratio", "measured", "target on 2 cores"],
@@ -209,11 +209,12 @@ internal sealed class Report
     /// <summary>A Markdown table, padded so that it reads as well on a terminal.</summary>
     private static void AppendTable(StringBuilder text, string[] header, string[][] rows)
     {
-        var widths = header.Select((name, column) => rows.Select(row => row[column].Length).Append(name.Length).Max()).ToArray();
-        void Line(IEnumerable<string> cells) => text.Append("| ").AppendJoin(" | ", cells).Append(" |\n");
+        var cells = rows.Select(row => row.Select(cell => cell.Replace("|", "\\|", StringComparison.Ordinal)).ToArray()).ToList();
+        var widths = header.Select((name, column) => cells.Select(row => row[column].Length).Append(name.Length).Max()).ToArray();
+        void Line(IEnumerable<string> line) => text.Append("| ").AppendJoin(" | ", line).Append(" |\n");
         Line(header.Select((name, column) => name.PadRight(widths[column])));
         Line(widths.Select((width, column) => column == 0 ? new string('-', width) : new string('-', width - 1) + ":"));
-        foreach (var row in rows)
+        foreach (var row in cells)
         {
             Line(row.Select((cell, column) => column == 0 ? cell.PadRight(widths[column]) : cell.PadLeft(widths[column])));
         }

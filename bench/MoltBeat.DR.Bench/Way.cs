@@ -39,8 +39,8 @@ internal sealed class Ways
 
         Backups =
         [
-            new(Gzip, "pg_dump \\| gzip", null, false, path => Shell("pg_dump | gzip > \"$1\"", path)),
-            new(Zstd, "pg_dump \\| zstd -3 -T0", null, false, path => Shell("pg_dump | zstd -q -3 -T0 -o \"$1\"", path)),
+            new(Gzip, "pg_dump | gzip", null, false, path => Shell("pg_dump | gzip > \"$1\"", path)),
+            new(Zstd, "pg_dump | zstd -3 -T0", null, false, path => Shell("pg_dump | zstd -q -3 -T0 -o \"$1\"", path)),
             .. jobs.Select(n => new BackupWay(
                 Directory(n), "pg_dump -Fd -Z1", n, false,
                 path => new Command(server.Client("pg_dump"), ["-Fd", "-j", Text(n), "-Z1", "-f", path], source))),
@@ -50,7 +50,7 @@ internal sealed class Ways
         ];
         Restores =
         [
-            new(Psql, "gunzip \\| psql", null, false, Gzip, path => Shell(
+            new(Psql, "gunzip | psql", null, false, Gzip, path => Shell(
                 $"createdb -T template0 {Restored}\ngunzip -c \"$1\" | psql -X -q -o /dev/null -v ON_ERROR_STOP=1 -d {Restored}", path)),
             .. jobs.Select(n => new RestoreWay(
                 PgRestore(n), "pg_restore", n, false, Directory(n),
