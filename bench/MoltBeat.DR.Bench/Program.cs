@@ -23,15 +23,16 @@ try
 {
     return await RunAsync(BenchOptions.Parse(args), stop.Token) ? 0 : 1;
 }
+catch (Exception e) when (stop.IsCancellationRequested && e is (OperationCanceledException or BenchException))
+{
+    // Ctrl+C on a terminal reaches the programs too: one that has already ended of it is no failure of its own.
+    Console.Error.WriteLine("bench: stopped; everything it started and wrote has been removed.");
+    return 130;
+}
 catch (BenchException e)
 {
     Console.Error.WriteLine($"bench: {e.Message}");
     return 2;
-}
-catch (OperationCanceledException) when (stop.IsCancellationRequested)
-{
-    Console.Error.WriteLine("bench: stopped; everything it started and wrote has been removed.");
-    return 130;
 }
 
 static async Task<bool> RunAsync(BenchOptions options, CancellationToken cancellationToken)

@@ -21,6 +21,8 @@ internal sealed class ThrowawayCluster : IAsyncDisposable
     private readonly string _bin;
     private readonly string _folder;
 
+    private bool _started;
+
     private ThrowawayCluster(string bin, string folder) => (_bin, _folder) = (bin, folder);
 
     public Server Server { get; private set; } = null!;
@@ -61,9 +63,18 @@ internal sealed class ThrowawayCluster : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (File.Exists(Path.Combine(Data, "postmaster.pid")))
+        // initdb has such a file for a while too.
+        if (_started && File.Exists(Path.Combine(Data, "postmaster.pid")))
         {
-            await Tool.RunAsync(AsOwner("pg_ctl", "stop", "-w", "-m", "immediate", "-D", Data), CancellationToken.None);
+            try
+            {
+                await Tool.RunAsync(AsOwner("pg_ctl", "stop", "-w", "-m", "immediate", "-D", Data), CancellationToken.None);
+            }
+            catch (BenchException e)
+            {
+                // A postmaster ends by itself when its folder has gone.
+                Console.Error.WriteLine($"bench: {e.Message}");
+            }
         }
 
         if (Directory.Exists(_folder))
@@ -97,6 +108,7 @@ internal sealed class ThrowawayCluster : IAsyncDisposable
             .Append(new("port", port.ToString(CultureInfo.InvariantCulture)))
             .Append(new("unix_socket_directories", _folder))
             .Select(setting => $"-c {setting.Key}={setting.Value}");
+        _started = true;
         await Tool.RunAsync(
             AsOwner("pg_ctl", "start", "-w", "-D", Data, "-l", Path.Combine(_folder, "log"), "-o", string.Join(' ', options)),
             cancellationToken);
