@@ -15,9 +15,10 @@ internal sealed class Runner(Server server, BenchDatabase database, Ways ways, s
         {
             foreach (var result in results.Where(result => result.Failure is null))
             {
+                Console.Error.Write($"[{round}/{rounds}] {result.Way.Id,-30}");
                 var way = (BackupWay)result.Way;
                 var path = Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"{way.Id}.{round}"));
-                await RunAsync(result, round, rounds, () => way.Command(path), cancellationToken);
+                await RunAsync(result, () => way.Command(path), cancellationToken);
                 if (result.Failure is null && (result.Bytes = SizeOf(path)) == 0)
                 {
                     result.Failure = "ended with exit code 0 and left no backup";
@@ -48,11 +49,12 @@ internal sealed class Runner(Server server, BenchDatabase database, Ways ways, s
         {
             foreach (var result in results.Where(result => result.Failure is null))
             {
+                Console.Error.Write($"[{round}/{rounds}] {result.Way.Id,-30}");
                 var way = (RestoreWay)result.Way;
                 if (_backups.TryGetValue(way.From, out var path))
                 {
                     result.Bytes = SizeOf(path);
-                    await RunAsync(result, round, rounds, () => way.Command(path), cancellationToken);
+                    await RunAsync(result, () => way.Command(path), cancellationToken);
                     result.Failure ??= await CompareAsync(expected, cancellationToken);
                     await server.DropAsync(Ways.Restored, cancellationToken);
                 }
@@ -68,11 +70,8 @@ internal sealed class Runner(Server server, BenchDatabase database, Ways ways, s
         return results;
     }
 
-    private async Task RunAsync(
-        WayResult result, int round, int rounds, Func<Command> command, CancellationToken cancellationToken)
+    private async Task RunAsync(WayResult result, Func<Command> command, CancellationToken cancellationToken)
     {
-        Console.Error.Write($"[{round}/{rounds}] {result.Way.Id,-30}");
-
         // What the run before left dirty, in the server or the kernel, is not this one's to write.
         await server.QueryAsync("postgres", "CHECKPOINT", cancellationToken);
         await Tool.RunAsync(new Command("sync", [], new Dictionary<string, string?>()), cancellationToken);
