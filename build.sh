@@ -92,7 +92,7 @@ task_demo() {
 task_bench() {
   need_postgres
   task_build -v quiet
-  bash bench/bench.sh "$@"
+  dotnet run --project bench/MoltBeat.DR.Bench -c "$configuration" --no-build -- "$@"
 }
 
 task_pack() {
