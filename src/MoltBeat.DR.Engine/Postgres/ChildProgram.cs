@@ -88,7 +88,7 @@ public sealed partial class ChildProgram : IAsyncDisposable
         }
         ChildProgram child = new(process, name, SecretRedactor.For(environment), observer, cancellationToken);
         if (!redirectInput)
-            process.StandardInput.Close();
+            child.Input.Dispose();
         return child;
     }
 
@@ -117,7 +117,7 @@ public sealed partial class ChildProgram : IAsyncDisposable
     /// <exception cref="MoltException"><c>ChildProgramFailed</c>, with the exit code and the end of its error output.</exception>
     public async Task CompleteAsync(CancellationToken cancellationToken)
     {
-        CloseInput();
+        Input.Dispose();
         await _process.WaitForExitAsync(cancellationToken).ConfigureAwait(false);
         await FinishErrorsAsync().ConfigureAwait(false);
         _cancellation.ThrowIfCancellationRequested();
@@ -198,18 +198,6 @@ public sealed partial class ChildProgram : IAsyncDisposable
             // It has just ended.
         }
         await _process.WaitForExitAsync(CancellationToken.None).ConfigureAwait(false);
-    }
-
-    private void CloseInput()
-    {
-        try
-        {
-            _process.StandardInput.Dispose();
-        }
-        catch (IOException)
-        {
-            // It ended without reading the rest; its exit code tells whether that was well.
-        }
     }
 
     private static void SetEnvironment(IDictionary<string, string?> target, IReadOnlyDictionary<string, string> connection)
