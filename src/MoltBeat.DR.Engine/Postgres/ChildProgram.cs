@@ -141,7 +141,7 @@ public sealed partial class ChildProgram : IAsyncDisposable
             said = string.Join('\n', _tail);
         int code = _process.ExitCode;
         // .NET reports a signal as 128 and its number.
-        string how = code > 128 && !OperatingSystem.IsWindows() ? $"was ended by signal {code - 128}" : $"failed with exit code {code}";
+        string how = code is > 128 and < 128 + 65 && !OperatingSystem.IsWindows() ? $"was ended by signal {code - 128}" : $"failed with exit code {code}";
         return new("ChildProgramFailed", ErrorKind.Failed, said.Length > 0 ? $"{Name} {how}:\n{said}" : $"{Name} {how} and said nothing.",
             "What the program says above is the reason.", Name);
     }
@@ -202,7 +202,7 @@ public sealed partial class ChildProgram : IAsyncDisposable
 
     private static void SetEnvironment(IDictionary<string, string?> target, IReadOnlyDictionary<string, string> connection)
     {
-        foreach (string name in target.Keys.Where(name => name.StartsWith("PG", StringComparison.Ordinal)).ToArray())
+        foreach (string name in target.Keys.Where(name => name.StartsWith("PG", OperatingSystem.IsWindows() ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal)).ToArray())
             target.Remove(name);
         // Messages in English, so that they can be matched, while names keep the user's encoding.
         if (target.TryGetValue("LC_ALL", out string? everything) && !string.IsNullOrEmpty(everything))

@@ -24,6 +24,10 @@ internal static class ConnectionStringReader
 
     private static Dictionary<string, string> ReadKeywords(string text)
     {
+        int equalsAt = text.IndexOf('=', StringComparison.Ordinal);
+        if ((equalsAt < 0 ? text : text[..equalsAt]).Contains("://", StringComparison.Ordinal))
+            throw Invalid("a URI has to begin with postgresql:// or postgres://.");
+
         Dictionary<string, string> values = new(StringComparer.Ordinal);
         int at = 0;
         while (true)
@@ -152,7 +156,7 @@ internal static class ConnectionStringReader
             // What looks like a keyword behind a password may be the rest of that password, badly quoted.
             bool sayIt = !behindPassword && keyword.Length is > 0 and <= 40 && keyword.All(c => char.IsAsciiLetterOrDigit(c) || c == '_');
             throw Invalid(sayIt ? $"\"{keyword}\" is no connection keyword of PostgreSQL's." : "it holds a keyword that PostgreSQL doesn't know.",
-                sayIt ? "Remove the parameter, or correct its name." : "Quote a password that holds spaces (password='…'), or percent-encode it in a URI.");
+                sayIt ? "Remove it, or correct its name; keywords are in lower case, with spaces between them or & in a URI." : "Quote a password that holds spaces (password='…'), or percent-encode it in a URI.");
         }
         if (value.Contains('\0', StringComparison.Ordinal))
             throw Invalid($"the value of {keyword} holds a zero byte.");

@@ -30,8 +30,8 @@ internal sealed class SessionSource : IAsyncDisposable
         target.Username = settings.User;
         target.Database = settings.Database;
         target.ApplicationName = options.ApplicationName(settings);
-        // A blank says "none" where an empty value would let Npgsql take PGOPTIONS.
-        target.Options = settings.Get("options") ?? " ";
+        // A blank says "none" where nothing would let Npgsql take PGOPTIONS. Not sent needlessly: pgbouncer may refuse it.
+        target.Options = settings.Get("options") ?? (string.IsNullOrEmpty(Environment.GetEnvironmentVariable("PGOPTIONS")) ? null : " ");
         target.ClientEncoding = options.ByteEncoding ?? "UTF8";
         if (options.ByteEncoding is not null)
             target.Encoding = "ISO-8859-1";

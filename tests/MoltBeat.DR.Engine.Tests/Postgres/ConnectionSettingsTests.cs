@@ -73,6 +73,8 @@ public sealed class ConnectionSettingsTests : IDisposable
     [InlineData("password=my hunter2")]
     [InlineData("password=my hunter2=secret")]
     [InlineData("hunter2")]
+    [InlineData("jdbc:postgresql://h/d?user=ann&password=hunter2")]
+    [InlineData("Host=h;Username=ann;Password=hunter2")]
     [InlineData("password='hunter2")]
     [InlineData("postgresql://ann:hun/ter2@h/d")]
     [InlineData("postgresql://ann:12/hunter2@h/d")]

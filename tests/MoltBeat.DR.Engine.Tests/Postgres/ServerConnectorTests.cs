@@ -213,6 +213,17 @@ public sealed class ServerConnectorTests(PostgresFixture postgres) : IDisposable
     }
 
     [Fact]
+    public async Task Connects_through_pgbouncer()
+    {
+        PostgresServer server = await postgres.ServerAsync();
+        await using PgBouncer bouncer = await PostgresFixture.OrSkipAsync(() => PgBouncer.StartAsync(server, PoolMode.Session, cancel: Cancel));
+        Assert.Equal(server.Port, await AskAsync<int>(bouncer.Uri(), "SELECT inet_server_port()"));
+        // As installed, pgbouncer takes no start-up options: none may be sent unasked.
+        MoltException e = await FailAsync(bouncer.Uri(parameters: "options=-c%20work_mem%3D7MB"), "ConnectionRefused", ErrorKind.ConnectionFailed);
+        Assert.Contains("options", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Options_reach_the_session()
     {
         PostgresServer server = await postgres.ServerAsync();

@@ -102,6 +102,15 @@ public sealed class TlsTests(PostgresTlsTests.TlsServer shared, PostgresFixture 
     }
 
     [Fact]
+    public async Task A_private_authority_is_not_among_the_systems()
+    {
+        PostgresServer server = await shared.ServerAsync();
+        MoltException e = await Assert.ThrowsAsync<MoltException>(() => UsesTlsAsync(server.Uri(host: "localhost", parameters: "sslrootcert=system")));
+        Assert.Equal("TlsFailed", e.Id);
+        Assert.Contains("the system's store", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_certificate_for_another_host_is_named_as_such()
     {
         PostgresServer server = await shared.ServerAsync();
