@@ -88,7 +88,7 @@ public sealed partial class ChildProgram : IAsyncDisposable
         }
         ChildProgram child = new(process, name, SecretRedactor.For(environment), observer, cancellationToken);
         if (!redirectInput)
-            process.StandardInput.Close();
+            child.Input.Dispose();
         return child;
     }
 
@@ -117,7 +117,7 @@ public sealed partial class ChildProgram : IAsyncDisposable
     /// <exception cref="MoltException"><c>ChildProgramFailed</c>, with the exit code and the end of its error output.</exception>
     public async Task CompleteAsync(CancellationToken cancellationToken)
     {
-        CloseInput();
+        Input.Dispose();
         await _process.WaitForExitAsync(cancellationToken).ConfigureAwait(false);
         await FinishErrorsAsync().ConfigureAwait(false);
         _cancellation.ThrowIfCancellationRequested();
@@ -141,7 +141,7 @@ public sealed partial class ChildProgram : IAsyncDisposable
             said = string.Join('\n', _tail);
         int code = _process.ExitCode;
         // .NET reports a signal as 128 and its number.
-        string how = code > 128 && !OperatingSystem.IsWindows() ? $"was ended by signal {code - 128}" : $"failed with exit code {code}";
+        string how = code is > 128 and < 128 + 65 && !OperatingSystem.IsWindows() ? $"was ended by signal {code - 128}" : $"failed with exit code {code}";
         return new("ChildProgramFailed", ErrorKind.Failed, said.Length > 0 ? $"{Name} {how}:\n{said}" : $"{Name} {how} and said nothing.",
             "What the program says above is the reason.", Name);
     }
@@ -200,21 +200,9 @@ public sealed partial class ChildProgram : IAsyncDisposable
         await _process.WaitForExitAsync(CancellationToken.None).ConfigureAwait(false);
     }
 
-    private void CloseInput()
-    {
-        try
-        {
-            _process.StandardInput.Dispose();
-        }
-        catch (IOException)
-        {
-            // It ended without reading the rest; its exit code tells whether that was well.
-        }
-    }
-
     private static void SetEnvironment(IDictionary<string, string?> target, IReadOnlyDictionary<string, string> connection)
     {
-        foreach (string name in target.Keys.Where(name => name.StartsWith("PG", StringComparison.Ordinal)).ToArray())
+        foreach (string name in target.Keys.Where(name => name.StartsWith("PG", OperatingSystem.IsWindows() ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal)).ToArray())
             target.Remove(name);
         // Messages in English, so that they can be matched, while names keep the user's encoding.
         if (target.TryGetValue("LC_ALL", out string? everything) && !string.IsNullOrEmpty(everything))

@@ -54,8 +54,8 @@ public sealed partial record ClientTools(string Folder, string Version, int Majo
     private static List<string> UsualFolders()
     {
         List<string> folders = [];
-        foreach (string folder in (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries))
-            folders.Add(folder);
+        // A relative entry would mean another folder, and another's program, wherever one happens to be.
+        folders.AddRange((Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Where(Path.IsPathRooted));
         if (OperatingSystem.IsWindows())
         {
             AddBelow(folders, Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.ProgramFiles), "PostgreSQL"), "*");

@@ -24,6 +24,10 @@ internal static class ConnectionStringReader
 
     private static Dictionary<string, string> ReadKeywords(string text)
     {
+        int equalsAt = text.IndexOf('=', StringComparison.Ordinal);
+        if ((equalsAt < 0 ? text : text[..equalsAt]).Contains("://", StringComparison.Ordinal))
+            throw Invalid("a URI has to begin with postgresql:// or postgres://.");
+
         Dictionary<string, string> values = new(StringComparer.Ordinal);
         int at = 0;
         while (true)
@@ -40,7 +44,7 @@ internal static class ConnectionStringReader
             if (at == text.Length || text[at] != '=')
                 throw Invalid("a keyword isn't followed by \"=\".", "A value with a space or a quote in it must be quoted: password='it\\'s me'.");
             at = SkipSpace(text, at + 1);
-            Store(values, keyword, ReadValue(text, ref at));
+            Store(values, keyword, ReadValue(text, ref at), behindPassword: values.ContainsKey("password"));
         }
     }
 
@@ -68,7 +72,6 @@ internal static class ConnectionStringReader
     private static Dictionary<string, string> ReadUri(string text)
     {
         Dictionary<string, string> values = new(StringComparer.Ordinal);
-        int query = 0;
         int at = text.IndexOfAny(['@', '/']);
         if (at >= 0 && text[at] == '@')
         {
@@ -82,7 +85,7 @@ internal static class ConnectionStringReader
             text = text[(at + 1)..];
         }
 
-        query = text.IndexOf('?', StringComparison.Ordinal);
+        int query = text.IndexOf('?', StringComparison.Ordinal);
         string place = query < 0 ? text : text[..query];
         // libpq would take what follows for a host or a database. It is the rest of a password, and would be printed.
         if (place.Contains('@', StringComparison.Ordinal))
@@ -95,6 +98,7 @@ internal static class ConnectionStringReader
 
         if (query >= 0 && query + 1 < text.Length)
         {
+            bool behindPassword = false;
             foreach (string pair in text[(query + 1)..].Split('&'))
             {
                 int equals = pair.IndexOf('=', StringComparison.Ordinal);
@@ -105,7 +109,8 @@ internal static class ConnectionStringReader
                 // A spelling of JDBC's that libpq accepts too.
                 if (keyword == "ssl" && value == "true")
                     (keyword, value) = ("sslmode", "require");
-                Store(values, keyword, value);
+                Store(values, keyword, value, behindPassword);
+                behindPassword |= keyword == "password";
             }
         }
         return values;
@@ -144,14 +149,14 @@ internal static class ConnectionStringReader
             values["port"] = string.Join(',', ports);
     }
 
-    private static void Store(Dictionary<string, string> values, string keyword, string value)
+    private static void Store(Dictionary<string, string> values, string keyword, string value, bool behindPassword)
     {
         if (!ConnectionKeywords.All.ContainsKey(keyword))
         {
             // What looks like a keyword behind a password may be the rest of that password, badly quoted.
-            bool sayIt = !values.ContainsKey("password") && keyword.Length is > 0 and <= 40 && keyword.All(c => char.IsAsciiLetterOrDigit(c) || c == '_');
+            bool sayIt = !behindPassword && keyword.Length is > 0 and <= 40 && keyword.All(c => char.IsAsciiLetterOrDigit(c) || c == '_');
             throw Invalid(sayIt ? $"\"{keyword}\" is no connection keyword of PostgreSQL's." : "it holds a keyword that PostgreSQL doesn't know.",
-                sayIt ? "Remove the parameter, or correct its name." : "Quote a password that holds spaces (password='…'), or percent-encode it in a URI.");
+                sayIt ? "Remove it, or correct its name; keywords are in lower case, with spaces between them or & in a URI." : "Quote a password that holds spaces (password='…'), or percent-encode it in a URI.");
         }
         if (value.Contains('\0', StringComparison.Ordinal))
             throw Invalid($"the value of {keyword} holds a zero byte.");

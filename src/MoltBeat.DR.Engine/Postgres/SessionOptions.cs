@@ -4,7 +4,11 @@ namespace MoltBeat.DR.Engine.Postgres;
 /// <param name="Purpose">A word or two, seen in pg_stat_activity behind the product's name; unless application_name was given.</param>
 /// <param name="ReadBufferBytes">Npgsql's buffer for what the server sends, in bytes; at least 512.</param>
 /// <param name="WriteBufferBytes">Npgsql's buffer for what we send, in bytes; at least 512.</param>
-public sealed record SessionOptions(string Purpose = "", int ReadBufferBytes = 8192, int WriteBufferBytes = 8192)
+/// <param name="ByteEncoding">
+/// A client_encoding, such as <c>SQL_ASCII</c>, whose bytes are to pass as they are: each string, name and message then holds
+/// one char (U+0000 to U+00FF) a byte. For databases whose names aren't in the encoding they claim. Null for UTF-8.
+/// </param>
+public sealed record SessionOptions(string Purpose = "", int ReadBufferBytes = 8192, int WriteBufferBytes = 8192, string? ByteEncoding = null)
 {
     public static SessionOptions Default { get; } = new();
 

@@ -9,6 +9,7 @@ namespace MoltBeat.DR.Engine.Postgres;
 internal sealed class SessionSource : IAsyncDisposable
 {
     private readonly NpgsqlDataSource _source;
+    private readonly TimeSpan _wait;
 
     /// <param name="settings">What the operator asked for.</param>
     /// <param name="server">The one server.</param>
@@ -29,9 +30,11 @@ internal sealed class SessionSource : IAsyncDisposable
         target.Username = settings.User;
         target.Database = settings.Database;
         target.ApplicationName = options.ApplicationName(settings);
-        // A blank says "none" where an empty value would let Npgsql take PGOPTIONS.
-        target.Options = settings.Get("options") ?? " ";
-        target.ClientEncoding = "UTF8";
+        // A blank says "none" where nothing would let Npgsql take PGOPTIONS. Not sent needlessly: pgbouncer may refuse it.
+        target.Options = settings.Get("options") ?? (string.IsNullOrEmpty(Environment.GetEnvironmentVariable("PGOPTIONS")) ? null : " ");
+        target.ClientEncoding = options.ByteEncoding ?? "UTF8";
+        if (options.ByteEncoding is not null)
+            target.Encoding = "ISO-8859-1";
         target.GssEncryptionMode = gss;
         target.KerberosServiceName = settings.Get("krbsrvname") ?? "postgres";
         target.ChannelBinding = settings.Choose("channel_binding", ChannelBinding.Prefer,
@@ -47,6 +50,7 @@ internal sealed class SessionSource : IAsyncDisposable
             target.SslKey = Tls.KeyFile;
         }
 
+        _wait = settings.ConnectTimeout ?? Timeout.InfiniteTimeSpan;
         // Npgsql knows no longer wait than 1024 s.
         target.Timeout = settings.ConnectTimeout is { } wait ? Math.Min(1024, (int)wait.TotalSeconds) : 0;
         target.TcpKeepAlive = settings.Number("keepalives") is null or not 0;
@@ -78,10 +82,40 @@ internal sealed class SessionSource : IAsyncDisposable
     /// <summary>The certificate check of the sessions; null without TLS.</summary>
     public ServerTls? Tls { get; }
 
-    public async Task<NpgsqlConnection> OpenAsync(CancellationToken cancellationToken) =>
-        await _source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+    /// <summary>
+    /// Opens a session. Npgsql heeds neither the token while it waits for the answer to its request for TLS, nor its own
+    /// timeout during the TLS handshake; so it is also watched from here.
+    /// </summary>
+    /// <exception cref="TimeoutException">connect_timeout is over.</exception>
+    public async Task<NpgsqlConnection> OpenAsync(CancellationToken cancellationToken)
+    {
+        using CancellationTokenSource giveUp = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        Task<NpgsqlConnection> opening = _source.OpenConnectionAsync(giveUp.Token).AsTask();
+        try
+        {
+            return await opening.WaitAsync(_wait, cancellationToken).ConfigureAwait(false);
+        }
+        catch when (!opening.IsCompleted)
+        {
+            await giveUp.CancelAsync().ConfigureAwait(false);
+            _ = CloseLateAsync(opening);
+            throw;
+        }
+    }
 
     public ValueTask DisposeAsync() => _source.DisposeAsync();
+
+    private static async Task CloseLateAsync(Task<NpgsqlConnection> opening)
+    {
+        try
+        {
+            await (await opening.ConfigureAwait(false)).DisposeAsync().ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is NpgsqlException or OperationCanceledException or TimeoutException or IOException)
+        {
+            // It failed later than anyone waited.
+        }
+    }
 
     /// <summary>
     /// libpq's require_auth in Npgsql's spelling. channel_binding=require has to allow SCRAM alone: Npgsql would hand the
