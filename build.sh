@@ -86,13 +86,13 @@ task_test() {
 task_demo() {
   need_postgres
   task_build -v quiet
-  bash samples/demo.sh "$@"
+  bash samples/demo.sh "$(server_folder)"
 }
 
 task_bench() {
   need_postgres
   task_build -v quiet
-  bash bench/bench.sh "$@"
+  dotnet run --project bench/MoltBeat.DR.Bench -c "$configuration" --no-build -- "$@"
 }
 
 task_pack() {
