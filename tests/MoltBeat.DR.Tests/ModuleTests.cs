@@ -32,7 +32,6 @@ public sealed class ModuleTests : IDisposable
         var cmdlets = CmdletAssembly().GetExportedTypes()
             .Select(t => t.GetCustomAttribute<CmdletAttribute>()).OfType<CmdletAttribute>()
             .Select(a => a.VerbName + "-" + a.NounName).Order().ToList();
-        Assert.SkipWhen(cmdlets.Count == 0, "There are no cmdlets yet.");
         Assert.Equal(Commands, cmdlets);
         Assert.Equal(
             Commands, _module.Run("(Get-Module MoltBeat.DR).ExportedCommands.Keys").ThrowIfFailed().Values.Cast<string>().Order());
