@@ -86,7 +86,7 @@ task_test() {
 task_demo() {
   need_postgres
   task_build -v quiet
-  bash samples/demo.sh "$@"
+  bash samples/demo.sh "$(server_folder)"
 }
 
 task_bench() {

@@ -5,8 +5,8 @@ namespace MoltBeat.DR.Host;
 /// <summary>The screen's size, which tables are laid out by. molt moves no cursor and reads no screen.</summary>
 internal sealed class ConsoleRawUI : PSHostRawUserInterface
 {
-    /// <summary>Columns of output that goes to no terminal; the same on every machine, so that logs look alike.</summary>
-    private const int RedirectedWidth = 120;
+    /// <summary>Columns of output to no terminal, or to one that does not say its size; the same on every machine, so that logs look alike.</summary>
+    private const int DefaultWidth = 120;
 
     public override ConsoleColor BackgroundColor { get; set; } = ConsoleColor.Black;
 
@@ -14,7 +14,7 @@ internal sealed class ConsoleRawUI : PSHostRawUserInterface
 
     public override Size BufferSize
     {
-        get => new(Width, 50);
+        get => new(Columns(Console.IsOutputRedirected), 50);
         set => throw NoScreen();
     }
 
@@ -46,7 +46,8 @@ internal sealed class ConsoleRawUI : PSHostRawUserInterface
 
     public override string WindowTitle { get; set; } = "molt";
 
-    private static int Width => !Console.IsOutputRedirected && Console.WindowWidth is > 0 and var columns ? columns : RedirectedWidth;
+    public static int Columns(bool redirected) =>
+        !redirected && Console.WindowWidth is > 0 and var columns ? columns : DefaultWidth;
 
     public override void FlushInputBuffer()
     {

@@ -20,7 +20,7 @@ internal sealed class ProgressLine(TextWriter writer)
         var text = $"{record.Activity}:{percent} {record.StatusDescription}{left}".ReplaceLineEndings(" ");
 
         // A line that wraps cannot be drawn over.
-        var width = Math.Max(10, Console.WindowWidth - 1);
+        var width = ConsoleRawUI.Columns(redirected: false) - 1;
         writer.Write("\r" + (text.Length > width ? text[..width] : text) + "\x1b[K");
         _shown = true;
     }

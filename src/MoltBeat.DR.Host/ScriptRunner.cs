@@ -91,8 +91,8 @@ internal sealed class ScriptRunner(Options options)
             : null;
     }
 
-    // -Command fails when its last statement did. A script fails by exit alone, which leaves $? false and its number in
-    // LASTEXITCODE; a program's number that a script left behind while $? is true does not count.
+    // -Command fails when its last statement did. A script fails by exit, which leaves $? false and its number in
+    // LASTEXITCODE, or when it could not be called at all; what a program left in LASTEXITCODE while $? is true does not count.
     private int CodeOfNormalEnd(Runspace runspace)
     {
         var variables = runspace.SessionStateProxy.PSVariable;
@@ -101,7 +101,7 @@ internal sealed class ScriptRunner(Options options)
             return ExitCodes.Success;
         }
 
-        return options.Mode == RunMode.Command ? ExitCodes.Failure : variables.GetValue("LASTEXITCODE") as int? ?? ExitCodes.Success;
+        return options.Mode == RunMode.Command ? ExitCodes.Failure : variables.GetValue("LASTEXITCODE") as int? ?? ExitCodes.Failure;
     }
 
     private static void Report(RuntimeException exception, Runspace runspace, Terminal terminal)

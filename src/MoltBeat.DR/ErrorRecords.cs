@@ -41,7 +41,7 @@ internal static class ErrorRecords
         ErrorKind.Timeout => ErrorCategory.OperationTimeout,
         ErrorKind.ResourceFull => ErrorCategory.LimitsExceeded,
         ErrorKind.NotInstalled => ErrorCategory.NotInstalled,
-        ErrorKind.NotSupported => ErrorCategory.NotImplemented,
+        ErrorKind.NotSupported => ErrorCategory.InvalidOperation,
         _ => ErrorCategory.OperationStopped,
     };
 

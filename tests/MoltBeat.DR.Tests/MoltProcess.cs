@@ -1,0 +1,87 @@
+using System.Diagnostics;
+
+namespace MoltBeat.DR.Tests;
+
+/// <summary>Runs the published <c>molt</c> as users do: as a process.</summary>
+internal static class MoltProcess
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+
+    /// <summary>Runs to the end, with standard input at its end from the start.</summary>
+    public static Task<ProcessResult> RunAsync(params string[] arguments) => RunAsync(null, arguments);
+
+    public static async Task<ProcessResult> RunAsync(string? input, string[] arguments)
+    {
+        using var process = Start(Staged.Molt, arguments);
+        await process.StandardInput.WriteAsync(input);
+        process.StandardInput.Close();
+        return await EndAsync(process);
+    }
+
+    /// <summary>
+    /// Starts molt with the default answer to SIGINT: a process in the background of a script ignores it, and its children
+    /// inherit that.
+    /// </summary>
+    public static Process StartInterruptible(params string[] arguments) =>
+        Start("env", ["--default-signal=INT", Staged.Molt, .. arguments]);
+
+    /// <summary>Runs a molt command line on a terminal of its own, with these keys typed once it has asked.</summary>
+    public static async Task<ProcessResult> RunOnTerminalAsync(string command, string? waitFor = null, string? keys = null)
+    {
+        var line = $"'{Staged.Molt}' -c '{command.Replace("'", "'\\''", StringComparison.Ordinal)}'";
+        using var process = Start("script", ["--quiet", "--return", "--command", line, "/dev/null"]);
+        var seen = "";
+        using var limit = new CancellationTokenSource(Limit);
+        if (waitFor is not null)
+        {
+            var buffer = new char[1024];
+            while (!seen.Contains(waitFor, StringComparison.Ordinal)
+                && await process.StandardOutput.ReadAsync(buffer, limit.Token) is > 0 and var count)
+            {
+                seen += new string(buffer, 0, count);
+            }
+
+            // The question stands before the read of the answer is set up.
+            await Task.Delay(300, limit.Token);
+            await process.StandardInput.WriteAsync(keys);
+            await process.StandardInput.FlushAsync(limit.Token);
+        }
+
+        var rest = await EndAsync(process);
+        return rest with { Output = seen + rest.Output };
+    }
+
+    public static async Task<ProcessResult> EndAsync(Process process)
+    {
+        using var limit = new CancellationTokenSource(Limit);
+        try
+        {
+            var output = process.StandardOutput.ReadToEndAsync(limit.Token);
+            var error = process.StandardError.ReadToEndAsync(limit.Token);
+            await process.WaitForExitAsync(limit.Token);
+            return new ProcessResult(process.ExitCode, await output, await error);
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill(entireProcessTree: true);
+            throw new TimeoutException($"molt did not end within {Limit}.");
+        }
+    }
+
+    public static void Signal(Process process, string signal)
+    {
+        using var kill = Process.Start("kill", ["-s", signal, process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        kill.WaitForExit();
+    }
+
+    private static Process Start(string file, string[] arguments) => Process.Start(new ProcessStartInfo(file, arguments)
+    {
+        RedirectStandardInput = true,
+        RedirectStandardOutput = true,
+        RedirectStandardError = true,
+        Environment = { ["TERM"] = "xterm", ["NO_COLOR"] = null },
+    })!;
+}
+
+/// <summary>What a process left: its exit code and all it wrote.</summary>
+internal sealed record ProcessResult(int ExitCode, string Output, string Error);

@@ -1,0 +1,28 @@
+using System.Reflection;
+using System.Runtime.CompilerServices;
+
+namespace MoltBeat.DR.Tests;
+
+/// <summary>Where the build has put what is tested.</summary>
+internal static class Staged
+{
+    public static string OutputFolder { get; } = Metadata("OutputRoot");
+
+    public static string ModuleFolder { get; } = Path.Combine(OutputFolder, "MoltBeat.DR");
+
+    public static string Manifest { get; } = Path.Combine(ModuleFolder, "MoltBeat.DR.psd1");
+
+    public static string Molt { get; } = Path.Combine(OutputFolder, "molt", OperatingSystem.IsWindows() ? "molt.exe" : "molt");
+
+    public static string TestCommands { get; } = Metadata("TestCommands");
+
+    /// <summary>Assemblies of other versions than ours, as another module would bring them.</summary>
+    public static string ForeignFolder { get; } = Path.Combine(AppContext.BaseDirectory, "foreign");
+
+    // The engine of PowerShell reads it when its first type is touched.
+    [ModuleInitializer]
+    internal static void TurnOffTelemetry() => Environment.SetEnvironmentVariable("POWERSHELL_TELEMETRY_OPTOUT", "1");
+
+    private static string Metadata(string key) =>
+        typeof(Staged).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == key).Value!;
+}
