@@ -1,0 +1,270 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using MoltBeat.DR.Engine.Archive;
+using MoltBeat.DR.Engine.Postgres;
+using MoltBeat.DR.Engine.Storage;
+using Npgsql;
+using ZstdSharp;
+
+namespace MoltBeat.DR.Engine.Recovery;
+
+/// <summary>
+/// Restores a backup into a new database: schema, rows, indexes and keys, statistics, proof; and only then the name that was
+/// asked for. A restore that fails leaves nothing, unless it is asked to.
+/// </summary>
+public sealed class RestoreOperation
+{
+    /// <summary>Connected to for CREATE DATABASE, in this order.</summary>
+    private static readonly string[] MaintenanceDatabases = ["postgres", "template1"];
+
+    /// <summary>Megabytes of maintenance_work_mem for index builds, for each job: the server's default of 64 sorts on disk.</summary>
+    private const int IndexMemory = 256;
+
+    private readonly RestoreOptions options;
+    private readonly IOperationObserver observer;
+    private readonly ArchiveReader archive;
+    private readonly Contents contents;
+    private readonly List<RestoreStep> steps = [];
+    private List<string> leftOut = [];
+
+    private RestoreOperation(RestoreOptions options, IOperationObserver observer, ArchiveReader archive, Contents contents)
+    {
+        this.options = options;
+        this.observer = observer;
+        this.archive = archive;
+        this.contents = contents;
+    }
+
+    /// <param name="store">Where the backup is.</param>
+    /// <param name="name">Its file name.</param>
+    /// <param name="options">Where to, and how.</param>
+    /// <param name="observer">Is told of the progress.</param>
+    /// <param name="cancellationToken">Stops it; nothing of it is left then.</param>
+    /// <exception cref="MoltException">See docs/errors.md for the ids.</exception>
+    public static async Task<RestoreResult> RunAsync(IBackupStore store, string name, RestoreOptions options, IOperationObserver observer, CancellationToken cancellationToken)
+    {
+        CheckName(options.TargetDatabase);
+        var archive = await ArchiveReader.OpenAsync(await store.OpenAsync(name, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+        await using (archive.ConfigureAwait(false))
+        {
+            var contents = await archive.ReadContentsAsync(cancellationToken).ConfigureAwait(false);
+            foreach (var warning in options.Connection.Warnings)
+            {
+                observer.Warning(warning);
+            }
+
+            var (admin, server) = await ConnectAsync(options, cancellationToken).ConfigureAwait(false);
+            await using (server.ConfigureAwait(false))
+            await using (admin.ConfigureAwait(false))
+            {
+                try
+                {
+                    await Pooler.RefuseTransactionPoolingAsync(server, admin, cancellationToken).ConfigureAwait(false);
+                    return await new RestoreOperation(options, observer, archive, contents).RestoreAsync(server, admin, cancellationToken).ConfigureAwait(false);
+                }
+                catch (Exception e) when (!cancellationToken.IsCancellationRequested && ServerErrors.Translate(e, $"Restoring {options.TargetDatabase}", options.TargetDatabase) is { } translated)
+                {
+                    throw translated;
+                }
+            }
+        }
+    }
+
+    private static void CheckName(string name)
+    {
+        if (Encoding.UTF8.GetByteCount(name) is 0 or > 63 || name.Contains('\0', StringComparison.Ordinal))
+        {
+            throw new MoltException("TargetNameInvalid", ErrorKind.InvalidArgument, $"'{name}' is no name for a database: PostgreSQL takes 1 to 63 bytes.", "Choose a shorter -TargetDatabase.", name);
+        }
+
+        if (name is "postgres" or "template0" or "template1")
+        {
+            throw new MoltException("TargetNameInvalid", ErrorKind.InvalidArgument, $"{name} is the server's own database.", "Choose another -TargetDatabase.", name);
+        }
+    }
+
+    /// <summary>The database in the connection string may be the very one that was lost.</summary>
+    private static async Task<(NpgsqlConnection Connection, PinnedServer Server)> ConnectAsync(RestoreOptions options, CancellationToken cancellationToken)
+    {
+        MoltException? first = null;
+        foreach (var database in MaintenanceDatabases.Append(options.Connection.Database).Where(d => d != options.TargetDatabase).Distinct())
+        {
+            try
+            {
+                return await ServerConnector.OpenAsync(options.Connection.WithDatabase(database), new SessionOptions("restore"), cancellationToken).ConfigureAwait(false);
+            }
+            catch (MoltException e) when (e.Id is "DatabaseNotFound" or "ConnectDenied")
+            {
+                first ??= e;
+            }
+        }
+
+        throw first!;
+    }
+
+    private async Task<RestoreResult> RestoreAsync(PinnedServer server, NpgsqlConnection admin, CancellationToken cancellationToken)
+    {
+        var clock = Stopwatch.StartNew();
+        var dumpMajor = DumpFile.MajorOf(archive.Manifest.Tools.PgDump);
+        var tools = ClientTools.Find(dumpMajor, options.ClientToolFolder);
+        var chosen = options.Tables.Count > 0 ? ChosenTables.Of(contents, options.Tables) : null;
+        var preflight = await RestorePreflight.RunAsync(server, admin, archive.Manifest, contents, options, cancellationToken).ConfigureAwait(false);
+        var dump = await DumpFile.ExtractAsync(archive, cancellationToken).ConfigureAwait(false);
+        await using (dump.ConfigureAwait(false))
+        {
+            var list = await DumpList.ReadAsync(tools, dump, observer, cancellationToken).ConfigureAwait(false);
+            steps.Add(new RestoreStep("Preflight", clock.Elapsed));
+            var target = new TargetDatabase(server, options, contents.Database, preflight, observer);
+            try
+            {
+                await target.CreateAsync(admin, preflight.RolesToMake.Count > 0 ? await ReadGlobalsAsync(cancellationToken).ConfigureAwait(false) : null, cancellationToken).ConfigureAwait(false);
+                List<RestoredTable> tables;
+                bool? largeObjects;
+                var work = server.WithDatabase(target.WorkName);
+                await using (work.ConfigureAwait(false))
+                {
+                    var pgRestore = new PgRestore(tools, work, dump, options, observer);
+                    var rows = await FillAsync(work, pgRestore, list, chosen, preflight.ServerVersion, cancellationToken).ConfigureAwait(false);
+                    var proof = new RestoreProof(work, preflight.ServerVersion, contents, options, observer);
+                    tables = await StepAsync(options.SkipProof ? "Statistics" : "Statistics and proof", () => proof.RunAsync(rows, cancellationToken)).ConfigureAwait(false);
+                    largeObjects = chosen is null ? await proof.LargeObjectsAsync(cancellationToken).ConfigureAwait(false) : null;
+                }
+
+                await target.PublishAsync(admin, cancellationToken).ConfigureAwait(false);
+                return new RestoreResult
+                {
+                    Database = options.TargetDatabase,
+                    Server = server.Settings.WithDatabase(options.TargetDatabase).Describe(),
+                    BackupId = archive.Manifest.Id,
+                    Path = archive.Location,
+                    StateOf = archive.Manifest.Created,
+                    Proof = options.SkipProof ? ProofStatus.Skipped : ProofStatus.Proven,
+                    Tables = tables,
+                    LargeObjectsProven = largeObjects,
+                    LeftOut = leftOut,
+                    RolesCreated = target.RolesMade,
+                    Steps = steps,
+                    Duration = clock.Elapsed,
+                };
+            }
+            catch
+            {
+                await target.CleanUpAsync().ConfigureAwait(false);
+                throw;
+            }
+        }
+    }
+
+    private async Task<IReadOnlyList<TableContents>> FillAsync(PinnedServer work, PgRestore pgRestore, DumpList list, ChosenTables? chosen, int serverVersion, CancellationToken cancellationToken)
+    {
+        await StepAsync("Schema", () => pgRestore.RunAsync("pre-data", 1, null, 0, cancellationToken)).ConfigureAwait(false);
+        var rows = (IReadOnlyList<TableContents>?)chosen?.Rows ?? contents.Tables;
+        List<DumpEntry>? data = null;
+        var post = list.Entries.ToList();
+        if (chosen is not null)
+        {
+            var connection = await work.OpenAsync(new SessionOptions("restore"), cancellationToken).ConfigureAwait(false);
+            await using (connection.ConfigureAwait(false))
+            {
+                await DatabaseCatalog.ExecuteAsync(connection, SessionSettings.Pin(serverVersion, TimeSpan.Zero), cancellationToken).ConfigureAwait(false);
+                await chosen.DropOthersAsync(connection, contents, cancellationToken).ConfigureAwait(false);
+                data = await ChosenTables.DataAsync(connection, list, cancellationToken).ConfigureAwait(false);
+            }
+
+            post = chosen.PostData(list, out leftOut);
+        }
+
+        var schedule = new LoadSchedule(rows, post);
+        var loaded = new LoadProgress(options.TargetDatabase, rows, observer);
+        await StepAsync("Rows and large indexes", () => RunTogether.RunAsync(cancellationToken, stop =>
+            Enumerable.Range(0, options.Jobs).Select(_ => Task.Run(() => LoadAsync(work, pgRestore, schedule, loaded, serverVersion, stop), stop))
+                .Append(pgRestore.RunAsync("data", 1, data, 0, stop)))).ConfigureAwait(false);
+        observer.Progress(new OperationProgress($"Restoring {options.TargetDatabase}", "indexes, keys and triggers", null, null));
+        await StepAsync("Indexes and keys", () => pgRestore.RunAsync("post-data", options.Jobs, post.Where(e => !schedule.Early.Contains(e)).ToList(), IndexMemory, cancellationToken)).ConfigureAwait(false);
+        return rows;
+    }
+
+    private async Task LoadAsync(PinnedServer work, PgRestore pgRestore, LoadSchedule schedule, LoadProgress progress, int serverVersion, CancellationToken cancellationToken)
+    {
+        var connection = await work.OpenAsync(new SessionOptions("restore", WriteBufferBytes: 1 << 17), cancellationToken).ConfigureAwait(false);
+        await using (connection.ConfigureAwait(false))
+        {
+            await DatabaseCatalog.ExecuteAsync(connection, SessionSettings.Pin(serverVersion, TimeSpan.Zero) + $" SET synchronous_commit = off; SET client_encoding = {SqlName.Literal(contents.Database.Encoding)};", cancellationToken).ConfigureAwait(false);
+            while (await schedule.NextAsync(cancellationToken).ConfigureAwait(false) is { } step)
+            {
+                if (step.Part is { } part)
+                {
+                    await LoadPartAsync(connection, step.Table, part, progress, cancellationToken).ConfigureAwait(false);
+                }
+                else
+                {
+                    await pgRestore.RunAsync("post-data", 1, [step.Build!], IndexMemory, cancellationToken).ConfigureAwait(false);
+                }
+
+                schedule.Done(step);
+            }
+        }
+    }
+
+    private async Task LoadPartAsync(NpgsqlConnection connection, TableContents table, PartContents part, LoadProgress progress, CancellationToken cancellationToken)
+    {
+        var left = part.RawBytes;
+        try
+        {
+            var rows = archive.OpenCompressed(archive.Member(part.Member));
+            await using (rows.ConfigureAwait(false))
+            {
+                await CopyIn.SendAsync(connection, table.QuotedName, table.Columns, table.Format, rows, sent =>
+                {
+                    if ((left -= sent) < 0)
+                    {
+                        throw ArchiveReader.Damaged(archive.Location, $"{part.Member} holds more than the {part.RawBytes} bytes that the contents give");
+                    }
+                }, cancellationToken).ConfigureAwait(false);
+            }
+        }
+        catch (Exception e) when (e is ZstdException or EndOfStreamException)
+        {
+            throw ArchiveReader.Damaged(archive.Location, $"{part.Member} does not decompress", e);
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested && ServerErrors.Translate(e, $"Loading {table.QuotedName} from {part.Member}", table.QuotedName) is { } translated)
+        {
+            throw translated;
+        }
+
+        if (left != 0)
+        {
+            throw ArchiveReader.Damaged(archive.Location, $"{part.Member} holds fewer than the {part.RawBytes} bytes that the contents give");
+        }
+
+        progress.Add(part);
+    }
+
+    private async Task<string> ReadGlobalsAsync(CancellationToken cancellationToken)
+    {
+        var stream = archive.OpenCompressed(archive.Member(ArchiveFormat.Globals));
+        await using (stream.ConfigureAwait(false))
+        {
+            using var text = new StreamReader(stream, Encoding.UTF8);
+            return await text.ReadToEndAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async Task StepAsync(string name, Func<Task> step)
+        => await StepAsync(name, async () =>
+        {
+            await step().ConfigureAwait(false);
+            return true;
+        }).ConfigureAwait(false);
+
+    private async Task<T> StepAsync<T>(string name, Func<Task<T>> step)
+    {
+        var clock = Stopwatch.StartNew();
+        observer.Verbose($"{name} …");
+        var result = await step().ConfigureAwait(false);
+        steps.Add(new RestoreStep(name, clock.Elapsed));
+        observer.Verbose(string.Create(CultureInfo.InvariantCulture, $"{name}: {clock.Elapsed.TotalSeconds:0.0} s"));
+        return result;
+    }
+}

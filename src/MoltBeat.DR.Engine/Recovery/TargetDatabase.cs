@@ -1,0 +1,212 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using MoltBeat.DR.Engine.Postgres;
+using Npgsql;
+
+namespace MoltBeat.DR.Engine.Recovery;
+
+/// <summary>
+/// The database that a restore makes. Until it is whole and proven it bears a name that nobody connects to, so that a
+/// restore cut short can never be taken for the real thing.
+/// </summary>
+internal sealed class TargetDatabase
+{
+    private const string NamePrefix = "molt_restoring_";
+    private const string CommentPrefix = "MoltBeat.DR: a restore is making this database";
+    private static readonly TimeSpan CleanUpTime = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan SessionsEndWithin = TimeSpan.FromSeconds(10);
+
+    private readonly PinnedServer adminServer;
+    private readonly RestoreOptions options;
+    private readonly DatabaseProperties properties;
+    private readonly IOperationObserver observer;
+    private readonly RestorePreflight preflight;
+    private readonly List<string> rolesMade = [];
+    private bool made;
+
+    /// <param name="adminServer">The server, with a database that is not the target.</param>
+    /// <param name="options">What is asked for.</param>
+    /// <param name="properties">What the database was like.</param>
+    /// <param name="preflight">What was found on the server.</param>
+    /// <param name="observer">Is told of leftovers.</param>
+    public TargetDatabase(PinnedServer adminServer, RestoreOptions options, DatabaseProperties properties, RestorePreflight preflight, IOperationObserver observer)
+    {
+        this.adminServer = adminServer;
+        this.options = options;
+        this.properties = properties;
+        this.preflight = preflight;
+        this.observer = observer;
+    }
+
+    /// <summary>The name it has while it is made.</summary>
+    public string WorkName { get; } = NamePrefix + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6));
+
+    public IReadOnlyList<string> RolesMade => rolesMade;
+
+    public async Task CreateAsync(NpgsqlConnection admin, string? globals, CancellationToken cancellationToken)
+    {
+        await WarnOfLeftoversAsync(admin, cancellationToken).ConfigureAwait(false);
+        if (globals is not null && preflight.RolesToMake.Count > 0)
+        {
+            await MakeRolesAsync(admin, globals, cancellationToken).ConfigureAwait(false);
+        }
+
+        made = true; // before the command: it may succeed although its answer is lost
+        try
+        {
+            await DatabaseCatalog.ExecuteAsync(admin, CreateDatabase.Create(properties, SqlName.Quote(WorkName), preflight.ServerVersion, !options.NoTablespaces), cancellationToken).ConfigureAwait(false);
+        }
+        catch (PostgresException e)
+        {
+            throw new MoltException("CreateDatabaseFailed", ErrorKind.Failed, $"The server does not make a database like {properties.Name} was (encoding {properties.Encoding}, collation {properties.Collate}): {e.MessageText}.",
+                "The same locale has to be installed on the server (Debian: dpkg-reconfigure locales), or ICU support where the database used it.", properties.Name, e);
+        }
+
+        await DatabaseCatalog.ExecuteAsync(admin,
+            $"COMMENT ON DATABASE {SqlName.Quote(WorkName)} IS {SqlName.Literal($"{CommentPrefix}; started {DateTimeOffset.UtcNow.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture)} UTC, will be {options.TargetDatabase}")}",
+            cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Gives the finished database its properties, and its name.</summary>
+    public async Task PublishAsync(NpgsqlConnection admin, CancellationToken cancellationToken)
+    {
+        var work = SqlName.Quote(WorkName);
+        await DatabaseCatalog.ExecuteAsync(admin, $"COMMENT ON DATABASE {work} IS NULL", cancellationToken).ConfigureAwait(false);
+        foreach (var statement in CreateDatabase.Finish(properties, work, roles: !options.NoOwner))
+        {
+            try
+            {
+                await DatabaseCatalog.ExecuteAsync(admin, statement, cancellationToken).ConfigureAwait(false);
+            }
+            catch (PostgresException e)
+            {
+                throw new MoltException("DatabaseSettingFailed", ErrorKind.Failed, $"The server refuses a setting the database had: {e.MessageText} ({statement.Replace(work, properties.Name, StringComparison.Ordinal)}).",
+                    "Restore as a superuser, or give the server what the setting needs.", options.TargetDatabase, e);
+            }
+        }
+
+        // With synchronous_commit off until here: this commit is awaited, and with it everything before.
+        await DatabaseCatalog.ExecuteAsync(admin, "SET synchronous_commit = on", cancellationToken).ConfigureAwait(false);
+        var target = SqlName.Quote(options.TargetDatabase);
+        var replaced = SqlName.Quote(WorkName + "_was");
+        var rename = preflight.TargetExists
+            ? $"BEGIN; ALTER DATABASE {target} RENAME TO {replaced}; ALTER DATABASE {work} RENAME TO {target}; COMMIT"
+            : $"ALTER DATABASE {work} RENAME TO {target}";
+        await RenameAsync(admin, rename, cancellationToken).ConfigureAwait(false);
+        made = false;
+        if (preflight.TargetExists)
+        {
+            await DatabaseCatalog.ExecuteAsync(admin, $"DROP DATABASE {replaced}", CancellationToken.None).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>After a failure: removes the database and the roles that were made for it, or says that they are still there.</summary>
+    public async Task CleanUpAsync()
+    {
+        if (options.KeepFailed && made)
+        {
+            observer.Warning($"The half-made database is kept: {WorkName}. Remove it with DROP DATABASE {SqlName.Quote(WorkName)}.");
+            return;
+        }
+
+        using var time = new CancellationTokenSource(CleanUpTime);
+        try
+        {
+            // A session of its own: the one in use may be what failed.
+            var connection = await adminServer.OpenAsync(new SessionOptions("restore clean-up"), time.Token).ConfigureAwait(false);
+            await using (connection.ConfigureAwait(false))
+            {
+                await DatabaseCatalog.ExecuteAsync(connection, SessionSettings.Pin(preflight.ServerVersion, TimeSpan.Zero), time.Token).ConfigureAwait(false);
+                if (made)
+                {
+                    var sql = preflight.ServerVersion >= 130000 ? $"DROP DATABASE IF EXISTS {SqlName.Quote(WorkName)} WITH (FORCE)" : $"DROP DATABASE IF EXISTS {SqlName.Quote(WorkName)}";
+                    await DatabaseCatalog.ExecuteAsync(connection, sql, time.Token).ConfigureAwait(false);
+                }
+
+                foreach (var role in Enumerable.Reverse(rolesMade))
+                {
+                    await DatabaseCatalog.ExecuteAsync(connection, $"DROP ROLE IF EXISTS {SqlName.Quote(role)}", time.Token).ConfigureAwait(false);
+                }
+            }
+        }
+        catch (Exception e) when (e is MoltException or NpgsqlException or OperationCanceledException or InvalidOperationException)
+        {
+            observer.Warning($"Could not clean up after the failure ({e.Message}). Remove by hand, as far as they are there: DROP DATABASE {SqlName.Quote(WorkName)}{string.Concat(rolesMade.Select(r => $"; DROP ROLE {SqlName.Quote(r)}"))}.");
+        }
+    }
+
+    private async Task RenameAsync(NpgsqlConnection admin, string sql, CancellationToken cancellationToken)
+    {
+        // The server ends a client's session a moment after the client has gone.
+        var deadline = DateTimeOffset.UtcNow + SessionsEndWithin;
+        while (true)
+        {
+            try
+            {
+                await DatabaseCatalog.ExecuteAsync(admin, sql, cancellationToken).ConfigureAwait(false);
+                return;
+            }
+            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.ObjectInUse && DateTimeOffset.UtcNow < deadline)
+            {
+                await RollBackAsync(admin, cancellationToken).ConfigureAwait(false);
+                await Task.Delay(100, cancellationToken).ConfigureAwait(false);
+            }
+            catch (PostgresException e)
+            {
+                await RollBackAsync(admin, cancellationToken).ConfigureAwait(false);
+                throw new MoltException(e.SqlState == PostgresErrorCodes.DuplicateDatabase ? "TargetNotEmpty" : "RenameFailed", e.SqlState == PostgresErrorCodes.DuplicateDatabase ? ErrorKind.AlreadyExists : ErrorKind.Failed,
+                    $"The restored database could not be given the name {options.TargetDatabase}: {e.MessageText}.",
+                    "End the sessions in that database, or name another -TargetDatabase.", options.TargetDatabase, e);
+            }
+        }
+    }
+
+    private async Task RollBackAsync(NpgsqlConnection admin, CancellationToken cancellationToken)
+    {
+        if (preflight.TargetExists)
+        {
+            await DatabaseCatalog.ExecuteAsync(admin, "ROLLBACK", cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async Task MakeRolesAsync(NpgsqlConnection admin, string globals, CancellationToken cancellationToken)
+    {
+        var (statements, roles) = RoleScript.For(globals, preflight.RolesToMake, preflight.RolesPresent);
+        var unknown = preflight.RolesToMake.Except(roles).Order(StringComparer.Ordinal).ToList();
+        if (unknown.Count > 0)
+        {
+            throw new MoltException("RolesMissing", ErrorKind.NotFound, $"The backup's globals do not say how to make {string.Join(", ", unknown)}.", "Create them by hand.", unknown);
+        }
+
+        await DatabaseCatalog.ExecuteAsync(admin, "BEGIN", cancellationToken).ConfigureAwait(false);
+        foreach (var statement in statements)
+        {
+            try
+            {
+                await DatabaseCatalog.ExecuteAsync(admin, statement, cancellationToken).ConfigureAwait(false);
+            }
+            catch (PostgresException e)
+            {
+                // Not the statement: it may hold the role's password hash.
+                throw new MoltException("CreateRolesFailed", ErrorKind.Failed, $"Roles could not be made: {e.MessageText}.", "Restore as a superuser, or create the roles by hand.", roles, e);
+            }
+        }
+
+        await DatabaseCatalog.ExecuteAsync(admin, "COMMIT", cancellationToken).ConfigureAwait(false);
+        rolesMade.AddRange(roles);
+    }
+
+    private async Task WarnOfLeftoversAsync(NpgsqlConnection admin, CancellationToken cancellationToken)
+    {
+        var left = new List<string>();
+        await DatabaseCatalog.ReadAsync(admin, $"""
+            SELECT d.datname::text FROM pg_catalog.pg_database d
+            WHERE d.datname LIKE {SqlName.Literal(NamePrefix.Replace("_", "\\_", StringComparison.Ordinal) + "%")} AND shobj_description(d.oid, 'pg_database') LIKE {SqlName.Literal(CommentPrefix + "%")}
+              AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid)
+            """, row => left.Add(row.GetString(0)), cancellationToken).ConfigureAwait(false);
+        foreach (var name in left)
+        {
+            observer.Warning($"A restore that was cut short, or failed with -KeepFailed, has left the database {name}. Nobody is connected to it; remove it with DROP DATABASE {SqlName.Quote(name)}.");
+        }
+    }
+}

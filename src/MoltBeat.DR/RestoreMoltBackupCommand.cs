@@ -1,0 +1,127 @@
+using System.Globalization;
+using System.Management.Automation;
+using MoltBeat.DR.Engine;
+using MoltBeat.DR.Engine.Catalog;
+using MoltBeat.DR.Engine.Postgres;
+using MoltBeat.DR.Engine.Recovery;
+using MoltBeat.DR.Engine.Storage;
+
+namespace MoltBeat.DR;
+
+/// <summary>Restores a backup into a new database, and proves that it is all there.</summary>
+[Cmdlet(VerbsData.Restore, "MoltBackup", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
+[OutputType(typeof(RestoreResult))]
+public sealed class RestoreMoltBackupCommand : MoltCommand
+{
+    /// <summary>The archive; Get-MoltBackup's objects bind here.</summary>
+    [Parameter(Position = 0, Mandatory = true, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [Alias("FullName")]
+    public string Path { get; set; } = "";
+
+    /// <summary>The server to restore to, as a connection string; its database need not exist. Without it DATABASE_URL, then libpq's variables.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [Alias("ConnectionString")]
+    public string? DatabaseUrl { get; set; }
+
+    /// <summary>Role and password, over what the connection string says.</summary>
+    [Parameter]
+    [Credential]
+    public PSCredential? Credential { get; set; }
+
+    /// <summary>The database to make. It must not be there yet, or be empty. Without it: the backup's database and time, as in moltbeat_restored_20260131_120000.</summary>
+    [Parameter(Position = 1)]
+    public string? TargetDatabase { get; set; }
+
+    /// <summary>Only these tables: name or schema.name, with * and ?.</summary>
+    [Parameter]
+    public string[] Table { get; set; } = [];
+
+    /// <summary>Loads, index builds and readers at once; by default one for each core of this machine, at most 8.</summary>
+    [Parameter]
+    [ValidateRange(1, 64)]
+    public int Jobs { get; set; } = Math.Clamp(Environment.ProcessorCount, 1, 8);
+
+    /// <summary>Do not compare the restored rows with the backup.</summary>
+    [Parameter]
+    public SwitchParameter SkipProof { get; set; }
+
+    /// <summary>Leave the half-made database after a failure.</summary>
+    [Parameter]
+    public SwitchParameter KeepFailed { get; set; }
+
+    /// <summary>Everything belongs to the restoring role; no rights are granted.</summary>
+    [Parameter]
+    public SwitchParameter NoOwner { get; set; }
+
+    /// <summary>Make missing roles, from the backup's globals.</summary>
+    [Parameter]
+    public SwitchParameter CreateRoles { get; set; }
+
+    /// <summary>Put everything into the default tablespace.</summary>
+    [Parameter]
+    public SwitchParameter NoTablespaces { get; set; }
+
+    /// <summary>The folder of pg_restore, in place of PATH and the usual ones.</summary>
+    [Parameter]
+    public string? ClientToolPath { get; set; }
+
+    protected override void ProcessRecord()
+    {
+        ConnectionSettings connection;
+        LocalStore store;
+        string name;
+        try
+        {
+            connection = ConnectionSettings.Parse(DatabaseUrl, Credential?.UserName, Credential?.GetNetworkCredential().Password);
+            (store, name) = BackupItem.Resolve(this, Path);
+        }
+        catch (MoltException e)
+        {
+            WriteFailure(e, Path);
+            return;
+        }
+
+        if (!Run((_, token) => new BackupCatalog(store).ReadAsync(name, token), out var backup, Path))
+        {
+            return;
+        }
+
+        var database = TargetDatabase ?? DefaultName(backup);
+        if (!Confirm(
+            string.Create(CultureInfo.InvariantCulture, $"new database {database} ({connection.WithDatabase(database).Describe()})"),
+            string.Create(CultureInfo.InvariantCulture, $"Restore {(Table.Length > 0 ? $"tables {string.Join(", ", Table)}" : $"{backup.Rows:N0} rows of {backup.Tables} tables")} from {backup.Name}, state of {backup.Created.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC")))
+        {
+            return;
+        }
+
+        var options = new RestoreOptions
+        {
+            Connection = connection,
+            TargetDatabase = database,
+            Jobs = Jobs,
+            Tables = Table,
+            SkipProof = SkipProof,
+            KeepFailed = KeepFailed,
+            NoOwner = NoOwner,
+            CreateRoles = CreateRoles,
+            NoTablespaces = NoTablespaces,
+            ClientToolFolder = ClientToolPath is null ? null : GetUnresolvedProviderPathFromPSPath(ClientToolPath),
+        };
+        if (Run((observer, token) => RestoreOperation.RunAsync(store, name, options, observer, token), out var result, Path))
+        {
+            WriteObject(result);
+        }
+    }
+
+    private static string DefaultName(BackupInfo backup)
+    {
+        var suffix = backup.Created.UtcDateTime.ToString("'_restored_'yyyyMMdd_HHmmss", CultureInfo.InvariantCulture);
+        var name = backup.Database;
+        while (System.Text.Encoding.UTF8.GetByteCount(name) > 63 - suffix.Length)
+        {
+            name = name[..^1];
+        }
+
+        return name + suffix;
+    }
+}

@@ -1,0 +1,76 @@
+using System.Management.Automation;
+using MoltBeat.DR.Engine;
+using MoltBeat.DR.Engine.Storage;
+using MoltBeat.DR.Engine.Verification;
+
+namespace MoltBeat.DR;
+
+/// <summary>Verifies backups, and keeps each result beside its backup.</summary>
+[Cmdlet(VerbsDiagnostic.Test, "MoltBackup")]
+[OutputType(typeof(VerificationResult))]
+public sealed class TestMoltBackupCommand : MoltCommand
+{
+    /// <summary>The archive; Get-MoltBackup's objects bind here.</summary>
+    [Parameter(Position = 0, Mandatory = true, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [Alias("FullName")]
+    public string Path { get; set; } = "";
+
+    /// <summary>Quick checks every stored byte; Full also decompresses, counts and digests every row.</summary>
+    [Parameter]
+    public VerificationLevel Level { get; set; }
+
+    /// <summary>An older backup fails: seconds, or d.hh:mm:ss.</summary>
+    [Parameter]
+    [Seconds]
+    public TimeSpan? MaxAge { get; set; }
+
+    /// <summary>A smaller archive fails; bytes, or 10MB and the like.</summary>
+    [Parameter]
+    [ValidateRange(0, long.MaxValue)]
+    public long MinimumSize { get; set; } = 1;
+
+    /// <summary>Parts checked at once; by default one for each core, at most 8.</summary>
+    [Parameter]
+    [ValidateRange(1, 64)]
+    public int Jobs { get; set; } = Math.Clamp(Environment.ProcessorCount, 1, 8);
+
+    /// <summary>The folder of pg_restore, in place of PATH and the usual ones.</summary>
+    [Parameter]
+    public string? ClientToolPath { get; set; }
+
+    protected override void ProcessRecord()
+    {
+        LocalStore store;
+        string name;
+        try
+        {
+            (store, name) = BackupItem.Resolve(this, Path);
+        }
+        catch (MoltException e)
+        {
+            WriteFailure(e, Path);
+            return;
+        }
+
+        var options = new VerificationOptions
+        {
+            Level = Level,
+            MaxAge = MaxAge,
+            MinimumSize = MinimumSize,
+            Jobs = Jobs,
+            ClientToolFolder = ClientToolPath is null ? null : GetUnresolvedProviderPathFromPSPath(ClientToolPath),
+        };
+        if (!Run((observer, token) => VerificationOperation.RunAsync(store, name, options, observer, token), out var result, Path))
+        {
+            return;
+        }
+
+        WriteObject(result);
+        if (!result.Passed)
+        {
+            WriteFailure(new MoltException("VerificationFailed", ErrorKind.InvalidData,
+                $"{result.Path} did not pass: {string.Join("; ", result.Failed.Select(c => $"{c.Name}: {c.Detail}"))}.",
+                "Do not rely on this backup. Use another copy or another backup, and make a new one.", result.Path));
+        }
+    }
+}
