@@ -16,6 +16,7 @@ public sealed class TableWriter
     private readonly ArchiveWriter archive;
     private readonly int number;
     private readonly int compressionLevel;
+    private readonly Task head;
     private readonly Action<long, long> progress;
     private readonly List<PartContents> parts = [];
     private readonly Lock partsLock = new();
@@ -28,10 +29,12 @@ public sealed class TableWriter
     /// <param name="format">Form of its rows.</param>
     /// <param name="number">Its number in member names, from 1.</param>
     /// <param name="compressionLevel">zstd's level.</param>
+    /// <param name="head">Ends when the members that come before any rows are written.</param>
     /// <param name="progress">Called with rows and raw bytes as they come.</param>
-    public TableWriter(ArchiveWriter archive, SourceTable table, RowFormat format, int number, int compressionLevel, Action<long, long> progress)
+    public TableWriter(ArchiveWriter archive, SourceTable table, RowFormat format, int number, int compressionLevel, Task head, Action<long, long> progress)
     {
         this.archive = archive;
+        this.head = head;
         this.number = number;
         this.compressionLevel = compressionLevel;
         this.progress = progress;
@@ -213,6 +216,7 @@ public sealed class TableWriter
             await compression.DisposeAsync().ConfigureAwait(false);
             if (member is null)
             {
+                await table.head.WaitAsync(cancellationToken).ConfigureAwait(false);
                 await table.archive.AddAsync(name, buffer, cancellationToken).ConfigureAwait(false);
             }
             else
@@ -234,7 +238,12 @@ public sealed class TableWriter
 
         private async Task SpillAsync(CancellationToken cancellationToken)
         {
-            member ??= await table.archive.OpenAsync(name, cancellationToken).ConfigureAwait(false);
+            if (member is null)
+            {
+                await table.head.WaitAsync(cancellationToken).ConfigureAwait(false);
+                member = await table.archive.OpenAsync(name, cancellationToken).ConfigureAwait(false);
+            }
+
             foreach (var piece in buffer.Pieces())
             {
                 await member.WriteAsync(piece, cancellationToken).ConfigureAwait(false);

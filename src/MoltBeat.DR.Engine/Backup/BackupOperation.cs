@@ -119,7 +119,7 @@ public sealed class BackupOperation
 
         var ranges = TableRange.Plan(selection.Copied, options.Jobs, session.ServerVersion);
         var progress = new BackupProgress($"Backing up {properties.Name}", ranges.Sum(r => r.Bytes), observer);
-        var writers = tables.Select((t, i) => new TableWriter(archive, t.Table, t.Format, i + 1, options.CompressionLevel, progress.Add)).ToList();
+        List<TableWriter> writers = [];
         var contents = new Contents
         {
             Database = properties,
@@ -140,8 +140,9 @@ public sealed class BackupOperation
         await RunTogether.RunAsync(cancellationToken, stop =>
         {
             var queue = new Queue<TableRange>(ranges);
-            var byTable = writers.ToDictionary(w => w.Table);
             var dumped = DumpAsync(archive, passwords, stop);
+            writers = tables.Select((t, i) => new TableWriter(archive, t.Table, t.Format, i + 1, options.CompressionLevel, dumped, progress.Add)).ToList();
+            var byTable = writers.ToDictionary(w => w.Table);
             var jobs = new List<Task> { dumped };
             for (var i = 0; i < Math.Min(options.Jobs, Math.Max(ranges.Count, 1)); i++)
             {
