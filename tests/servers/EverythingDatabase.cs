@@ -3,6 +3,15 @@ namespace MoltBeat.TestServers;
 /// <summary>A database with every kind of object and value, by <c>everything.sql</c>.</summary>
 public static class EverythingDatabase
 {
+    /// <summary>A role without special rights that may log in; two tables with row-level security show it some of their rows only.</summary>
+    public const string AppRole = "molt_app";
+
+    /// <summary>Its password.</summary>
+    public const string AppPassword = "molt app password";
+
+    /// <summary>The roles that its objects belong to or are granted to.</summary>
+    public static IReadOnlyList<string> Roles { get; } = ["molt_owner", "molt_reader", "molt_writer", AppRole, "molt \"odd\" role.name"];
+
     /// <summary>Makes it. Its roles, whose names begin with <c>molt_</c>, are made where the server has none.</summary>
     /// <param name="server">The server.</param>
     /// <param name="name">The name of the database.</param>
