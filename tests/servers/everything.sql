@@ -1,6 +1,6 @@
 -- One database with every kind of object and value that a backup must bring back. For psql, as a superuser, into an empty
 -- database in UTF8, LATIN1 or SQL_ASCII; each gets what it can hold. Nothing here depends on time or chance, so that
--- two loads give the same rows. Stock pg_dump and pg_restore bring it back whole: a test sees to that.
+-- two loads give the same rows. What belongs to the database itself is in everything-database.sql. Stock pg_dump and pg_restore bring it back whole: a test sees to that.
 \set ON_ERROR_STOP 1
 \encoding UTF8
 -- error: the server need not be set up for the publications to work.
@@ -619,7 +619,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE molt_owner GRANT USAGE ON SCHEMAS TO molt_read
 ALTER DEFAULT PRIVILEGES GRANT INSERT ON TABLES TO molt_writer;
 ALTER DEFAULT PRIVILEGES FOR ROLE "molt ""odd"" role.name" IN SCHEMA "Mixed Case" GRANT USAGE ON SEQUENCES TO molt_writer WITH GRANT OPTION;
 
----------------------------------------------------------------------------------------------------- publications, event triggers, the database itself
+---------------------------------------------------------------------------------------------------- publications, event triggers
 CREATE PUBLICATION everything FOR ALL TABLES WITH (publish = 'insert, truncate');
 CREATE PUBLICATION "Some, ""tables""" FOR TABLE app.touched (id, t) WHERE (id > 10), ONLY app.parent WITH (publish = 'insert');
 CREATE PUBLICATION schemas FOR TABLES IN SCHEMA parts, TABLE app.narrow WITH (publish = 'insert', publish_via_partition_root = true);
@@ -636,24 +636,3 @@ ALTER EVENT TRIGGER "Log drops" ENABLE ALWAYS;
 CREATE EVENT TRIGGER replica_only ON ddl_command_end EXECUTE FUNCTION app.on_ddl();
 ALTER EVENT TRIGGER replica_only ENABLE REPLICA;
 COMMENT ON EVENT TRIGGER never IS 'an event trigger';
-
--- Settings that a careless client stumbles over: most of them change how values look.
-COMMENT ON DATABASE :"DBNAME" IS E'a database''s comment\nwith \\ two lines';
-ALTER DATABASE :"DBNAME" OWNER TO molt_owner;
-ALTER DATABASE :"DBNAME" CONNECTION LIMIT 77;
-REVOKE TEMPORARY ON DATABASE :"DBNAME" FROM PUBLIC;
-GRANT CONNECT, TEMPORARY ON DATABASE :"DBNAME" TO molt_app WITH GRANT OPTION;
-ALTER DATABASE :"DBNAME" SET work_mem = '7MB';
-ALTER DATABASE :"DBNAME" SET search_path = "we""ird $chema.name|*\", 'Mixed Case', app, public;
-ALTER DATABASE :"DBNAME" SET DateStyle = 'SQL, DMY';
-ALTER DATABASE :"DBNAME" SET IntervalStyle = 'sql_standard';
-ALTER DATABASE :"DBNAME" SET TimeZone = 'Asia/Kolkata';
-ALTER DATABASE :"DBNAME" SET extra_float_digits = -3;
-ALTER DATABASE :"DBNAME" SET bytea_output = 'escape';
-ALTER DATABASE :"DBNAME" SET standard_conforming_strings = off;
-ALTER DATABASE :"DBNAME" SET default_transaction_isolation = 'serializable';
-ALTER DATABASE :"DBNAME" SET statement_timeout = '10min';
-ALTER DATABASE :"DBNAME" SET molt.setting = E'it''s, "odd" \\';
-ALTER ROLE molt_app IN DATABASE :"DBNAME" SET search_path = secure, "$user";
-ALTER ROLE molt_app IN DATABASE :"DBNAME" SET statement_timeout = '5min';
-ALTER ROLE "molt ""odd"" role.name" IN DATABASE :"DBNAME" SET work_mem = '9MB';
