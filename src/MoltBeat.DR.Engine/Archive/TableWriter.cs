@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Threading.Channels;
 using MoltBeat.DR.Engine.Postgres;
 using ZstdSharp;
 using ZstdSharp.Unsafe;
@@ -12,6 +13,9 @@ namespace MoltBeat.DR.Engine.Archive;
 public sealed class TableWriter
 {
     private const int GatherBytes = 1 << 20;
+
+    /// <summary>Pieces of a megabyte that may wait for the compressor.</summary>
+    private const int PiecesAhead = 4;
 
     private readonly ArchiveWriter archive;
     private readonly int number;
@@ -46,79 +50,119 @@ public sealed class TableWriter
 
     public RowFormat Format { get; }
 
-    /// <summary>Takes one COPY stream to its end.</summary>
+    /// <summary>
+    /// Takes one COPY stream to its end. One task reads and digests while another compresses, so that a single stream keeps
+    /// more than one core busy.
+    /// </summary>
     /// <exception cref="MoltException"><c>CopyDataMalformed</c> when the stream ends inside a row.</exception>
     public async Task WriteAsync(Stream copy, CancellationToken cancellationToken)
     {
-        var gathered = ArrayPool<byte>.Shared.Rent(GatherBytes);
+        var pieces = Channel.CreateBounded<Piece>(new BoundedChannelOptions(PiecesAhead) { SingleReader = true, SingleWriter = true });
+        await RunTogether.RunAsync(cancellationToken, stop =>
+            [Task.Run(() => ReadAsync(copy, pieces.Writer, stop), stop), Task.Run(() => CompressAsync(pieces.Reader, stop), stop)]).ConfigureAwait(false);
+    }
+
+    private async Task ReadAsync(Stream copy, ChannelWriter<Piece> pieces, CancellationToken cancellationToken)
+    {
+        var scanner = CopyScanner.For(Format);
+        var partStart = scanner.Digest;
+        long partBytes = 0;
+        var buffer = ArrayPool<byte>.Shared.Rent(GatherBytes);
+        var have = 0;
+        var skipHeader = Format == RowFormat.Binary ? CopyScanner.BinaryHeader.Length : 0;
+        bool more;
+        do
+        {
+            (have, more) = await GatherAsync(copy, buffer, have, cancellationToken).ConfigureAwait(false);
+            if (skipHeader > 0)
+            {
+                if (have < skipHeader || !buffer.AsSpan(0, skipHeader).SequenceEqual(CopyScanner.BinaryHeader))
+                {
+                    throw Malformed("does not begin as binary COPY data does");
+                }
+
+                have -= skipHeader;
+                buffer.AsSpan(skipHeader, have).CopyTo(buffer);
+                skipHeader = 0;
+            }
+
+            var rowsBefore = scanner.Digest.Rows;
+            var taken = scanner.Scan(buffer.AsSpan(0, have), out var lastRowEnd);
+            var next = ArrayPool<byte>.Shared.Rent(GatherBytes);
+            buffer.AsSpan(taken, have - taken).CopyTo(next);
+            if (lastRowEnd > 0 && partBytes + lastRowEnd >= ArchiveFormat.PartBytes)
+            {
+                // Rows that have ended so far are all in this part: the open one, if any, begins the next.
+                byte[]? rest = null;
+                if (taken > lastRowEnd)
+                {
+                    rest = ArrayPool<byte>.Shared.Rent(GatherBytes);
+                    buffer.AsSpan(lastRowEnd, taken - lastRowEnd).CopyTo(rest);
+                }
+
+                await pieces.WriteAsync(new Piece(buffer, lastRowEnd, Minus(scanner.Digest, partStart)), cancellationToken).ConfigureAwait(false);
+                partStart = scanner.Digest;
+                partBytes = taken - lastRowEnd;
+                if (rest is not null)
+                {
+                    await pieces.WriteAsync(new Piece(rest, taken - lastRowEnd, null), cancellationToken).ConfigureAwait(false);
+                }
+            }
+            else
+            {
+                partBytes += taken;
+                await pieces.WriteAsync(new Piece(buffer, taken, null), cancellationToken).ConfigureAwait(false);
+            }
+
+            progress(scanner.Digest.Rows - rowsBefore, taken);
+            have -= taken;
+            buffer = next;
+        }
+        while (more);
+
+        if (!scanner.AtRowEnd || (Format == RowFormat.Binary && !scanner.Ended))
+        {
+            throw Malformed("ends in the middle");
+        }
+
+        if (partBytes > 0)
+        {
+            await pieces.WriteAsync(new Piece([], 0, Minus(scanner.Digest, partStart)), cancellationToken).ConfigureAwait(false);
+        }
+
+        pieces.Complete();
+    }
+
+    private async Task CompressAsync(ChannelReader<Piece> pieces, CancellationToken cancellationToken)
+    {
         using var compressor = new Compressor(compressionLevel);
         compressor.SetParameter(ZSTD_cParameter.ZSTD_c_checksumFlag, 1);
         Part? part = null;
         try
         {
-            var scanner = CopyScanner.For(Format);
-            var digestBefore = scanner.Digest;
-            var have = 0;
-            var skipHeader = Format == RowFormat.Binary ? CopyScanner.BinaryHeader.Length : 0;
-            bool more;
-            do
+            await foreach (var piece in pieces.ReadAllAsync(cancellationToken).ConfigureAwait(false))
             {
-                (have, more) = await GatherAsync(copy, gathered, have, cancellationToken).ConfigureAwait(false);
-                if (skipHeader > 0)
-                {
-                    if (have < skipHeader || !gathered.AsSpan(0, skipHeader).SequenceEqual(CopyScanner.BinaryHeader))
-                    {
-                        throw Malformed("does not begin as binary COPY data does");
-                    }
-
-                    have -= skipHeader;
-                    gathered.AsSpan(skipHeader, have).CopyTo(gathered);
-                    skipHeader = 0;
-                }
-
-                var rowsBefore = scanner.Digest.Rows;
-                var taken = scanner.Scan(gathered.AsSpan(0, have), out var lastRowEnd);
-                if (taken > 0)
+                if (piece.Length > 0)
                 {
                     part ??= new Part(this, compressor);
-                    var cut = lastRowEnd > 0 && part.RawBytes + lastRowEnd >= ArchiveFormat.PartBytes;
-                    await part.WriteAsync(gathered.AsMemory(0, cut ? lastRowEnd : taken), cancellationToken).ConfigureAwait(false);
-                    if (cut)
-                    {
-                        // Rows that have ended so far are all in this part: the open one, if any, begins the next.
-                        await part.CompleteAsync(Minus(scanner.Digest, digestBefore), cancellationToken).ConfigureAwait(false);
-                        digestBefore = scanner.Digest;
-                        part = null;
-                        if (taken > lastRowEnd)
-                        {
-                            part = new Part(this, compressor);
-                            await part.WriteAsync(gathered.AsMemory(lastRowEnd, taken - lastRowEnd), cancellationToken).ConfigureAwait(false);
-                        }
-                    }
-
-                    progress(scanner.Digest.Rows - rowsBefore, taken);
+                    await part.WriteAsync(piece.Bytes.AsMemory(0, piece.Length), cancellationToken).ConfigureAwait(false);
                 }
 
-                have -= taken;
-                gathered.AsSpan(taken, have).CopyTo(gathered);
-            }
-            while (more);
+                if (piece.Bytes.Length > 0)
+                {
+                    ArrayPool<byte>.Shared.Return(piece.Bytes);
+                }
 
-            if (!scanner.AtRowEnd || (Format == RowFormat.Binary && !scanner.Ended))
-            {
-                throw Malformed("ends in the middle");
-            }
-
-            if (part is not null)
-            {
-                await part.CompleteAsync(Minus(scanner.Digest, digestBefore), cancellationToken).ConfigureAwait(false);
-                part = null;
+                if (piece.EndOfPart is { } digest)
+                {
+                    await part!.CompleteAsync(digest, cancellationToken).ConfigureAwait(false);
+                    part = null;
+                }
             }
         }
         finally
         {
             part?.Dispose();
-            ArrayPool<byte>.Shared.Return(gathered);
         }
     }
 
@@ -170,6 +214,11 @@ public sealed class TableWriter
             rawBytes += part.RawBytes;
         }
     }
+
+    /// <param name="Bytes">Pooled; the receiver gives it back.</param>
+    /// <param name="Length">How much of it is rows.</param>
+    /// <param name="EndOfPart">The digest of the part that these bytes end; null inside a part.</param>
+    private readonly record struct Piece(byte[] Bytes, int Length, RowDigest? EndOfPart);
 
     /// <summary>A part that is being made: in memory, unless one huge row makes it outgrow its buffer.</summary>
     private sealed class Part : IDisposable
