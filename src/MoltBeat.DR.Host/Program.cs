@@ -26,6 +26,7 @@ switch (options.Mode)
         return ExitCodes.Success;
     default:
         ModulePath.AddOwn();
+        Locale.Settle();
         return new ScriptRunner(options).Run();
 }
 
