@@ -2,11 +2,15 @@ using MoltBeat.DR.Engine.Archive;
 
 namespace MoltBeat.DR.Engine.Recovery;
 
-/// <summary>One thing a worker does: load a part, or build an index of a table whose rows are all in.</summary>
-/// <param name="Table">The table.</param>
-/// <param name="Part">The part to load; null for a build.</param>
-/// <param name="Build">The entry of the dump to run; null for a load.</param>
-internal sealed record LoadStep(TableContents Table, PartContents? Part, DumpEntry? Build);
+/// <summary>One thing a worker does: load parts of a table, or run an entry of the dump once the rows it needs are in.</summary>
+/// <param name="Tables">The tables it touches; a load's is the first.</param>
+/// <param name="Parts">The parts to load; empty for an entry.</param>
+/// <param name="Whole">The parts are the whole table, which nobody else loads.</param>
+/// <param name="Entry">The entry to run; null for a load.</param>
+internal sealed record LoadStep(IReadOnlyList<TableContents> Tables, IReadOnlyList<PartContents> Parts, bool Whole, DumpEntry? Entry)
+{
+    public TableContents Table => Tables[0];
+}
 
 /// <summary>
 /// Hands out loads and index builds so that all workers are busy to the end: builds as soon as their table is loaded, the
@@ -17,18 +21,51 @@ internal sealed class LoadSchedule
     /// <summary>Smaller indexes are left to pg_restore's own parallel run: a process each would cost more than it gains.</summary>
     private const long WorthwhileIndex = 4 << 20;
 
+    /// <summary>Checking a foreign key reads its table's rows; of fewer bytes than this it is left to pg_restore as well.</summary>
+    private const long WorthwhileForeignKey = 64 << 20;
+
+    /// <summary>Of more than this share of all bytes, times the number of jobs, a table is loaded by several workers at once.</summary>
+    private const double SplitShare = 1.6;
+
     private readonly Lock gate = new();
     private readonly List<TableState> tables;
+    private readonly List<Build> builds = [];
     private TaskCompletionSource changed = New();
 
     /// <param name="contents">The tables to load.</param>
     /// <param name="entries">Entries of the dump's post-data section that may be run early.</param>
-    public LoadSchedule(IEnumerable<TableContents> contents, IEnumerable<DumpEntry> entries)
+    /// <param name="jobs">Workers that will ask for steps.</param>
+    public LoadSchedule(IReadOnlyCollection<TableContents> contents, IReadOnlyCollection<DumpEntry> entries, int jobs)
     {
-        var builds = entries.Where(e => e.Kind is "INDEX" or "CONSTRAINT").ToLookup(e => (e.Catalog, e.Oid));
-        tables = contents.OrderByDescending(t => t.RawBytes).Select(t => new TableState(t,
-            t.Objects.Where(o => o.IndexBytes >= WorthwhileIndex).OrderByDescending(o => o.IndexBytes).SelectMany(o => builds[(o.Catalog, o.Oid)]))).ToList();
-        Early = tables.SelectMany(t => t.Builds).ToHashSet();
+        var all = contents.Sum(t => t.RawBytes);
+        tables = contents.OrderByDescending(t => t.RawBytes).Select(t => new TableState(t, t.RawBytes * jobs <= all * SplitShare)).ToList();
+        var touched = tables.SelectMany(t => t.Contents.Objects.Select(o => (Key: (o.Catalog, o.Oid), Table: t, o.IndexBytes))).ToLookup(x => x.Key);
+        var keys = new HashSet<TableState>();
+        foreach (var entry in entries.Where(e => e.Kind == "FK CONSTRAINT"))
+        {
+            // Only between two plain tables: those of partitions come as several constraints that belong together.
+            var of = touched[(entry.Catalog, entry.Oid)].Select(x => x.Table).Distinct().ToList();
+            if (of.Count is 1 or 2 && of.TrueForAll(t => t.Contents.Parents.Count == 0)
+                && of.Find(t => entry.Rest.StartsWith($"{t.Contents.Schema} {t.Contents.Name} ", StringComparison.Ordinal)) is { } referencing
+                && referencing.Contents.RawBytes >= WorthwhileForeignKey)
+            {
+                builds.Add(new Build(entry, of, Exclusive: true, referencing.Contents.RawBytes / 16));
+                keys.UnionWith(of);
+            }
+        }
+
+        foreach (var entry in entries.Where(e => e.Kind is "INDEX" or "CONSTRAINT"))
+        {
+            // A foreign key that is checked early needs the key it refers to, however small.
+            if (touched[(entry.Catalog, entry.Oid)].FirstOrDefault() is { Table: not null } found
+                && (found.IndexBytes >= WorthwhileIndex || (entry.Kind == "CONSTRAINT" && found.IndexBytes > 0 && keys.Contains(found.Table))))
+            {
+                builds.Add(new Build(entry, [found.Table], Exclusive: entry.Kind == "CONSTRAINT", found.IndexBytes));
+            }
+        }
+
+        builds.Sort((x, y) => y.Cost.CompareTo(x.Cost));
+        Early = builds.Select(b => b.Entry).ToHashSet();
     }
 
     /// <summary>The entries that are run here, hence not later.</summary>
@@ -42,17 +79,12 @@ internal sealed class LoadSchedule
             Task wait;
             lock (gate)
             {
-                if (TakeBuild() is { } build)
+                if ((TakeBuild() ?? TakeParts()) is { } step)
                 {
-                    return build;
+                    return step;
                 }
 
-                if (TakePart() is { } part)
-                {
-                    return part;
-                }
-
-                if (tables.TrueForAll(t => t.Parts.Count == 0 && t.Builds.Count == 0))
+                if (builds.Count == 0 && tables.TrueForAll(t => t.Parts.Count == 0))
                 {
                     return null;
                 }
@@ -68,15 +100,17 @@ internal sealed class LoadSchedule
     {
         lock (gate)
         {
-            var table = tables.Find(t => t.Contents == step.Table)!;
-            if (step.Part is not null)
+            foreach (var table in tables.Where(t => step.Tables.Contains(t.Contents)))
             {
-                table.Loading--;
-            }
-            else
-            {
-                table.Building--;
-                table.Exclusive = false;
+                if (step.Entry is null)
+                {
+                    table.Loading--;
+                }
+                else
+                {
+                    table.Building--;
+                    table.Exclusive = false;
+                }
             }
 
             changed.TrySetResult();
@@ -86,32 +120,25 @@ internal sealed class LoadSchedule
 
     private LoadStep? TakeBuild()
     {
-        TableState? best = null;
-        var bestBytes = -1L;
-        foreach (var table in tables)
-        {
-            // ADD CONSTRAINT locks its table for itself; CREATE INDEX tolerates others of its kind.
-            if (table.Builds.Count > 0 && table.Parts.Count == 0 && table.Loading == 0 && !table.Exclusive
-                && (table.Builds[0].Kind == "INDEX" || table.Building == 0) && table.BytesOf(table.Builds[0]) > bestBytes)
-            {
-                best = table;
-                bestBytes = table.BytesOf(table.Builds[0]);
-            }
-        }
-
-        if (best is null)
+        var at = builds.FindIndex(b => b.Tables.TrueForAll(t => t.Parts.Count == 0 && t.Loading == 0 && !t.Exclusive && (!b.Exclusive || t.Building == 0))
+            && (b.Entry.Kind != "FK CONSTRAINT" || !builds.Exists(k => k.Entry.Kind != "FK CONSTRAINT" && k.Exclusive && b.Tables.Contains(k.Tables[0]))));
+        if (at < 0)
         {
             return null;
         }
 
-        var build = best.Builds[0];
-        best.Builds.RemoveAt(0);
-        best.Building++;
-        best.Exclusive = build.Kind != "INDEX";
-        return new LoadStep(best.Contents, null, build);
+        var build = builds[at];
+        builds.RemoveAt(at);
+        foreach (var table in build.Tables)
+        {
+            table.Building++;
+            table.Exclusive = build.Exclusive;
+        }
+
+        return new LoadStep(build.Tables.ConvertAll(t => t.Contents), [], false, build.Entry);
     }
 
-    private LoadStep? TakePart()
+    private LoadStep? TakeParts()
     {
         var table = tables.Where(t => t.Parts.Count > 0).MinBy(t => t.Loading);
         if (table is null)
@@ -120,26 +147,36 @@ internal sealed class LoadSchedule
         }
 
         table.Loading++;
-        return new LoadStep(table.Contents, table.Parts.Dequeue(), null);
+        var parts = new List<PartContents>();
+        do
+        {
+            parts.Add(table.Parts.Dequeue());
+        }
+        while (table.Whole && table.Parts.Count > 0);
+        return new LoadStep([table.Contents], parts, table.Whole, null);
     }
 
     private static TaskCompletionSource New() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private sealed class TableState(TableContents contents, IEnumerable<DumpEntry> builds)
+    /// <param name="Entry">What to run.</param>
+    /// <param name="Tables">The tables it locks.</param>
+    /// <param name="Exclusive">It wants them for itself: ADD CONSTRAINT does, CREATE INDEX tolerates others of its kind.</param>
+    /// <param name="Cost">What it is likely to cost, in bytes of index; the dearest go first.</param>
+    private sealed record Build(DumpEntry Entry, List<TableState> Tables, bool Exclusive, long Cost);
+
+    private sealed class TableState(TableContents contents, bool whole)
     {
         public TableContents Contents { get; } = contents;
 
-        public Queue<PartContents> Parts { get; } = new(contents.Parts);
+        /// <summary>One worker loads all of it.</summary>
+        public bool Whole { get; } = whole;
 
-        public List<DumpEntry> Builds { get; } = [.. builds];
+        public Queue<PartContents> Parts { get; } = new(contents.Parts);
 
         public int Loading { get; set; }
 
         public int Building { get; set; }
 
-        /// <summary>A build runs that locks the table for itself.</summary>
         public bool Exclusive { get; set; }
-
-        public long BytesOf(DumpEntry build) => Contents.Objects.First(o => o.Catalog == build.Catalog && o.Oid == build.Oid).IndexBytes;
     }
 }

@@ -7,17 +7,19 @@ namespace MoltBeat.DR.Engine.Recovery;
 /// <summary>Runs pg_restore into the database that is being made. Any error of it ends the restore.</summary>
 internal sealed class PgRestore(ClientTools tools, PinnedServer target, DumpFile dump, RestoreOptions options, IOperationObserver observer)
 {
-    /// <summary>Sessions of pg_restore must not mind what the role's or the server's settings say.</summary>
+    /// <summary>
+    /// Sessions of pg_restore must not mind what the role's or the server's settings say. maintenance_work_mem stays the
+    /// server's: sorting in 256 MB cost half as much CPU again as in the default 64 MB, which fit the processor's cache.
+    /// </summary>
     private const string SessionOptions =
         "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c default_transaction_read_only=off -c client_min_messages=warning -c synchronous_commit=off";
 
     /// <param name="section">pre-data, data or post-data.</param>
     /// <param name="jobs">Connections.</param>
     /// <param name="entries">Only these entries; null for the whole section.</param>
-    /// <param name="memory">maintenance_work_mem in megabytes; 0 keeps the server's.</param>
     /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="MoltException"><c>RestoreFailed</c>, with the statement that failed.</exception>
-    public async Task RunAsync(string section, int jobs, IReadOnlyCollection<DumpEntry>? entries, int memory, CancellationToken cancellationToken)
+    public async Task RunAsync(string section, int jobs, IReadOnlyCollection<DumpEntry>? entries, CancellationToken cancellationToken)
     {
         if (entries is { Count: 0 })
         {
@@ -53,7 +55,7 @@ internal sealed class PgRestore(ClientTools tools, PinnedServer target, DumpFile
 
             arguments.Add(dump.Path);
             var environment = new Dictionary<string, string>(target.ChildEnvironment("restore"), StringComparer.Ordinal);
-            environment["PGOPTIONS"] = $"{environment.GetValueOrDefault("PGOPTIONS", "")} {SessionOptions}{(memory > 0 ? $" -c maintenance_work_mem={memory}MB" : "")}".Trim();
+            environment["PGOPTIONS"] = $"{environment.GetValueOrDefault("PGOPTIONS", "")} {SessionOptions}".Trim();
             await ChildProgram.CaptureAsync(tools.PgRestore, arguments, environment, observer, 1 << 20, cancellationToken).ConfigureAwait(false);
         }
         catch (MoltException e) when (e.Id == "ChildProgramFailed")

@@ -18,8 +18,8 @@ public sealed class RestoreOperation
     /// <summary>Connected to for CREATE DATABASE, in this order.</summary>
     private static readonly string[] MaintenanceDatabases = ["postgres", "template1"];
 
-    /// <summary>Megabytes of maintenance_work_mem for index builds, for each job: the server's default of 64 sorts on disk.</summary>
-    private const int IndexMemory = 256;
+    /// <summary>Raw bytes from which a table is emptied again to load its rows frozen; below, the new file would cost more.</summary>
+    private const long WorthFreezing = 1 << 20;
 
     private readonly RestoreOptions options;
     private readonly IOperationObserver observer;
@@ -158,7 +158,7 @@ public sealed class RestoreOperation
 
     private async Task<IReadOnlyList<TableContents>> FillAsync(PinnedServer work, PgRestore pgRestore, DumpList list, ChosenTables? chosen, int serverVersion, CancellationToken cancellationToken)
     {
-        await StepAsync("Schema", () => pgRestore.RunAsync("pre-data", 1, null, 0, cancellationToken)).ConfigureAwait(false);
+        await StepAsync("Schema", () => pgRestore.RunAsync("pre-data", 1, null, cancellationToken)).ConfigureAwait(false);
         var rows = (IReadOnlyList<TableContents>?)chosen?.Rows ?? contents.Tables;
         List<DumpEntry>? data = null;
         var post = list.Entries.ToList();
@@ -175,13 +175,13 @@ public sealed class RestoreOperation
             post = chosen.PostData(list, out leftOut);
         }
 
-        var schedule = new LoadSchedule(rows, post);
+        var schedule = new LoadSchedule(rows, post, options.Jobs);
         var loaded = new LoadProgress(options.TargetDatabase, rows, observer);
         await StepAsync("Rows and large indexes", () => RunTogether.RunAsync(cancellationToken, stop =>
             Enumerable.Range(0, options.Jobs).Select(_ => Task.Run(() => LoadAsync(work, pgRestore, schedule, loaded, serverVersion, stop), stop))
-                .Append(pgRestore.RunAsync("data", 1, data, 0, stop)))).ConfigureAwait(false);
+                .Append(pgRestore.RunAsync("data", 1, data, stop)))).ConfigureAwait(false);
         observer.Progress(new OperationProgress($"Restoring {options.TargetDatabase}", "indexes, keys and triggers", null, null));
-        await StepAsync("Indexes and keys", () => pgRestore.RunAsync("post-data", options.Jobs, post.Where(e => !schedule.Early.Contains(e)).ToList(), IndexMemory, cancellationToken)).ConfigureAwait(false);
+        await StepAsync("Indexes and keys", () => pgRestore.RunAsync("post-data", options.Jobs, post.Where(e => !schedule.Early.Contains(e)).ToList(), cancellationToken)).ConfigureAwait(false);
         return rows;
     }
 
@@ -193,13 +193,13 @@ public sealed class RestoreOperation
             await DatabaseCatalog.ExecuteAsync(connection, SessionSettings.Pin(serverVersion, TimeSpan.Zero) + $" SET synchronous_commit = off; SET client_encoding = {SqlName.Literal(contents.Database.Encoding)};", cancellationToken).ConfigureAwait(false);
             while (await schedule.NextAsync(cancellationToken).ConfigureAwait(false) is { } step)
             {
-                if (step.Part is { } part)
+                if (step.Entry is { } entry)
                 {
-                    await LoadPartAsync(connection, step.Table, part, progress, cancellationToken).ConfigureAwait(false);
+                    await pgRestore.RunAsync("post-data", 1, [entry], cancellationToken).ConfigureAwait(false);
                 }
                 else
                 {
-                    await pgRestore.RunAsync("post-data", 1, [step.Build!], IndexMemory, cancellationToken).ConfigureAwait(false);
+                    await LoadPartsAsync(connection, step, progress, cancellationToken).ConfigureAwait(false);
                 }
 
                 schedule.Done(step);
@@ -207,7 +207,28 @@ public sealed class RestoreOperation
         }
     }
 
-    private async Task LoadPartAsync(NpgsqlConnection connection, TableContents table, PartContents part, LoadProgress progress, CancellationToken cancellationToken)
+    private async Task LoadPartsAsync(NpgsqlConnection connection, LoadStep step, LoadProgress progress, CancellationToken cancellationToken)
+    {
+        // Rows that come frozen need not be touched again by the first reader, which would write every page a second time.
+        // The server allows it where the transaction itself has emptied the table, so one worker must load all of it.
+        var frozen = step.Whole && step.Table.RawBytes >= WorthFreezing;
+        if (frozen)
+        {
+            await DatabaseCatalog.ExecuteAsync(connection, $"BEGIN; TRUNCATE ONLY {step.Table.QuotedName}", cancellationToken).ConfigureAwait(false);
+        }
+
+        foreach (var part in step.Parts)
+        {
+            await LoadPartAsync(connection, step.Table, part, frozen, progress, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (frozen)
+        {
+            await DatabaseCatalog.ExecuteAsync(connection, "COMMIT", cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async Task LoadPartAsync(NpgsqlConnection connection, TableContents table, PartContents part, bool frozen, LoadProgress progress, CancellationToken cancellationToken)
     {
         var left = part.RawBytes;
         try
@@ -215,7 +236,7 @@ public sealed class RestoreOperation
             var rows = archive.OpenCompressed(archive.Member(part.Member));
             await using (rows.ConfigureAwait(false))
             {
-                await CopyIn.SendAsync(connection, table.QuotedName, table.Columns, table.Format, rows, sent =>
+                await CopyIn.SendAsync(connection, table.QuotedName, table.Columns, table.Format, frozen, rows, sent =>
                 {
                     if ((left -= sent) < 0)
                     {
