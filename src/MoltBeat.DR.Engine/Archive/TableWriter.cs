@@ -50,6 +50,12 @@ public sealed class TableWriter
 
     public RowFormat Format { get; }
 
+    /// <summary><see cref="ArchiveFormat.PartBytes"/>; tests make it small.</summary>
+    internal long PartBytes { get; init; } = ArchiveFormat.PartBytes;
+
+    /// <summary><see cref="ArchiveFormat.PartBufferBytes"/>; tests make it small.</summary>
+    internal long PartBufferBytes { get; init; } = ArchiveFormat.PartBufferBytes;
+
     /// <summary>
     /// Takes one COPY stream to its end. One task reads and digests while another compresses, so that a single stream keeps
     /// more than one core busy.
@@ -90,7 +96,7 @@ public sealed class TableWriter
             var taken = scanner.Scan(buffer.AsSpan(0, have), out var lastRowEnd);
             var next = ArrayPool<byte>.Shared.Rent(GatherBytes);
             buffer.AsSpan(taken, have - taken).CopyTo(next);
-            if (lastRowEnd > 0 && partBytes + lastRowEnd >= ArchiveFormat.PartBytes)
+            if (lastRowEnd > 0 && partBytes + lastRowEnd >= PartBytes)
             {
                 // Rows that have ended so far are all in this part: the open one, if any, begins the next.
                 byte[]? rest = null;
@@ -248,7 +254,7 @@ public sealed class TableWriter
         {
             compression.Write(rows.Span);
             RawBytes += rows.Length;
-            if (member is not null || buffer.Length > ArchiveFormat.PartBufferBytes)
+            if (member is not null || buffer.Length > table.PartBufferBytes)
             {
                 await SpillAsync(cancellationToken).ConfigureAwait(false);
             }

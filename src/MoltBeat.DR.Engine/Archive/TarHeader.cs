@@ -46,23 +46,22 @@ public static class TarHeader
         "root"u8.CopyTo(header.AsSpan(297));
         Encoding.ASCII.GetBytes(prefix, header.AsSpan(345, 155));
 
-        header.AsSpan(148, 8).Fill((byte)' ');
-        Octal(header.AsSpan(148, 7), Checksum(header));
+        SetChecksum(header);
         return header;
     }
 
     /// <summary>Reads a header; null when its checksum is wrong or it is no plain ustar file header.</summary>
     public static (string Name, long Length)? Parse(ReadOnlySpan<byte> header)
     {
-        if (header.Length < BlockBytes || header[156] != (byte)'0' || !header.Slice(257, 5).SequenceEqual("ustar"u8)
-            || !TryOctal(header.Slice(148, 8), out var stored))
+        if (header.Length < BlockBytes || header[156] != (byte)'0' || !header.Slice(257, 5).SequenceEqual("ustar"u8))
         {
             return null;
         }
 
+        // The sum is compared as it is written, so that damage to itself shows as well.
         var copy = header[..BlockBytes].ToArray();
-        copy.AsSpan(148, 8).Fill((byte)' ');
-        if (Checksum(copy) != stored)
+        SetChecksum(copy);
+        if (!header[..BlockBytes].SequenceEqual(copy))
         {
             return null;
         }
@@ -135,15 +134,16 @@ public static class TarHeader
         return digits > 0;
     }
 
-    private static long Checksum(ReadOnlySpan<byte> header)
+    private static void SetChecksum(Span<byte> header)
     {
+        header.Slice(148, 8).Fill((byte)' ');
         long sum = 0;
         foreach (var b in header)
         {
             sum += b;
         }
 
-        return sum;
+        Octal(header.Slice(148, 7), sum);
     }
 
     private static string Field(ReadOnlySpan<byte> field)

@@ -101,7 +101,7 @@ internal sealed class LocalOutput : IArchiveOutput
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw LocalStore.NotWritable(path, e);
+            throw !done && File.Exists(path) ? Exists(path) : LocalStore.NotWritable(path, e);
         }
     }
 
@@ -116,9 +116,16 @@ internal sealed class LocalOutput : IArchiveOutput
             // The file is given up anyhow, or its commit has failed for the same reason.
         }
 
-        if (!done)
+        try
         {
-            File.Delete(Partial);
+            if (!done)
+            {
+                File.Delete(Partial);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Its folder is gone, or not ours any more; what made us give up is the error to tell.
         }
 
         await file.DisposeAsync().ConfigureAwait(false);

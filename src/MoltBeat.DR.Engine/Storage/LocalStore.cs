@@ -80,26 +80,18 @@ public sealed class LocalStore : IBackupStore
         foreach (var file in files)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            yield return new StoredFile(file.Name, file.FullName, file.Length);
+            if (LengthOf(file) is { } length)
+            {
+                yield return new StoredFile(file.Name, file.FullName, length);
+            }
         }
     }
 
     /// <inheritdoc/>
-    public Task<IArchiveInput> OpenAsync(string name, CancellationToken cancellationToken)
+    public async Task<IArchiveInput> OpenAsync(string name, CancellationToken cancellationToken)
     {
-        var path = PathOf(name);
-        try
-        {
-            return Task.FromResult<IArchiveInput>(new LocalInput(path));
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new MoltException("BackupNotFound", ErrorKind.NotFound, $"There is no backup {path}.", "List what is there with Get-MoltBackup.", path, e);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw NotReadable(path, e);
-        }
+        await Task.CompletedTask.ConfigureAwait(false);
+        return LocalInput.Open(PathOf(name));
     }
 
     /// <inheritdoc/>
@@ -179,7 +171,17 @@ public sealed class LocalStore : IBackupStore
     public Task<IReadOnlyList<string>> SweepAsync(string prefix, CancellationToken cancellationToken)
     {
         var swept = new List<string>();
-        foreach (var path in Directory.GetFiles(folder, prefix + "*" + ArchiveFormat.Extension + ArchiveFormat.PartialExtension))
+        string[] partial;
+        try
+        {
+            partial = Directory.GetFiles(folder, prefix + "*" + ArchiveFormat.Extension + ArchiveFormat.PartialExtension);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw NotReadable(folder, e);
+        }
+
+        foreach (var path in partial)
         {
             cancellationToken.ThrowIfCancellationRequested();
             try
@@ -218,6 +220,19 @@ public sealed class LocalStore : IBackupStore
     // ENOSPC (28), EDQUOT (122), ERROR_DISK_FULL, ERROR_HANDLE_DISK_FULL.
     private static bool IsFull(Exception e)
         => e is IOException io && ((io.HResult & 0xffff) is 28 or 122 or 112 or 39 || io.Message.Contains("No space left", StringComparison.Ordinal));
+
+    /// <summary>Null when it has been removed since it was listed.</summary>
+    private static long? LengthOf(FileInfo file)
+    {
+        try
+        {
+            return file.Length;
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
 
     private string PathOf(string name)
         => Path.GetFileName(name) == name && name is not ("" or "." or "..")

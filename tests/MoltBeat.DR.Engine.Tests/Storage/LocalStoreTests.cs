@@ -1,0 +1,213 @@
+using System.Runtime.Versioning;
+using MoltBeat.DR.Engine.Catalog;
+using MoltBeat.DR.Engine.Storage;
+using MoltBeat.TestServers;
+using Xunit;
+
+namespace MoltBeat.DR.Engine.Tests.Storage;
+
+[UnsupportedOSPlatform("windows")]
+public sealed class LocalStoreTests : IDisposable
+{
+    private const UnixFileMode Owner = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+    private readonly string _root = Directory.CreateTempSubdirectory("molt-store-").FullName;
+    private readonly string _folder;
+    private readonly LocalStore _store;
+
+    public LocalStoreTests()
+    {
+        _folder = Path.Combine(_root, "a", "backups");
+        _store = new LocalStore(_folder);
+    }
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public void Dispose() => Directory.Delete(_root, recursive: true);
+
+    [Fact]
+    public async Task Folder_and_files_are_the_owners_alone()
+    {
+        Assert.Null(_store.Prepare());
+        Assert.Equal(Owner | UnixFileMode.UserExecute, File.GetUnixFileMode(_folder));
+        await WriteAsync("x.tar", [1, 2, 3]);
+        Assert.Equal(Owner, File.GetUnixFileMode(Path.Combine(_folder, "x.tar")));
+        await _store.PutRecordAsync("x.tar", "r.json", new byte[] { 1 }, Cancel);
+        Assert.Equal(Owner | UnixFileMode.UserExecute, File.GetUnixFileMode(Path.Combine(_folder, "x.tar.records")));
+        Assert.Equal(Owner, File.GetUnixFileMode(Path.Combine(_folder, "x.tar.records", "r.json")));
+    }
+
+    [Theory]
+    [InlineData(0b111_101_000, "750")]
+    [InlineData(0b111_000_001, "701")]
+    [InlineData(0b111_111_111, "777")]
+    public void A_folder_that_is_open_to_others_is_reported_and_left_alone(int mode, string shown)
+    {
+        _store.Prepare();
+        File.SetUnixFileMode(_folder, (UnixFileMode)mode);
+        Assert.Contains(shown, _store.Prepare(), StringComparison.Ordinal);
+        Assert.Equal((UnixFileMode)mode, File.GetUnixFileMode(_folder));
+    }
+
+    [Fact]
+    public async Task A_file_appears_under_its_name_only_whole()
+    {
+        _store.Prepare();
+        await using var output = await _store.CreateAsync("x.tar", Cancel);
+        await output.AppendAsync(new byte[] { 1, 2, 3, 4 }, Cancel);
+        await output.PatchAsync(1, new byte[] { 9 }, Cancel);
+        Assert.Equal(["x.tar.partial"], Names());
+        await output.CommitAsync(Cancel);
+        Assert.Equal(["x.tar"], Names());
+
+        // Also by others, from the moment on at which it is there: the writer has not closed it yet.
+        await using var input = await _store.OpenAsync("x.tar", Cancel);
+        var read = new byte[10];
+        Assert.Equal(4, await input.ReadAtAsync(0, read, Cancel));
+        Assert.Equal([1, 9, 3, 4], read[..4]);
+    }
+
+    [Fact]
+    public async Task A_file_that_is_given_up_leaves_nothing()
+    {
+        _store.Prepare();
+        await using (var output = await _store.CreateAsync("x.tar", Cancel))
+        {
+            await output.AppendAsync(new byte[100], Cancel);
+        }
+
+        Assert.Empty(Names());
+    }
+
+    [Fact]
+    public async Task A_name_that_is_taken_is_never_overwritten()
+    {
+        _store.Prepare();
+        await WriteAsync("x.tar", [1]);
+        Assert.Equal("BackupExists", (await Assert.ThrowsAsync<MoltException>(() => _store.CreateAsync("x.tar", Cancel))).Id);
+
+        // Taken while it was written.
+        await using (var output = await _store.CreateAsync("y.tar", Cancel))
+        {
+            Assert.Equal("BackupExists", (await Assert.ThrowsAsync<MoltException>(() => _store.CreateAsync("y.tar", Cancel))).Id);
+            await output.AppendAsync(new byte[] { 2 }, Cancel);
+            await File.WriteAllBytesAsync(Path.Combine(_folder, "y.tar"), [7], Cancel);
+            Assert.Equal("BackupExists", (await Assert.ThrowsAsync<MoltException>(() => output.CommitAsync(Cancel))).Id);
+        }
+
+        Assert.Equal(["x.tar", "y.tar"], Names());
+        Assert.Equal([7], await File.ReadAllBytesAsync(Path.Combine(_folder, "y.tar"), Cancel));
+    }
+
+    [Fact]
+    public async Task Sweeps_what_a_dead_writer_left_and_nothing_else()
+    {
+        _store.Prepare();
+        await using var alive = await _store.CreateAsync("app_backup_2.tar", Cancel);
+        foreach (var name in new[] { "app_backup_1.tar.partial", "other_backup_1.tar.partial", "app_backup_1.tar", "app_backup_1.partial" })
+        {
+            await File.WriteAllBytesAsync(Path.Combine(_folder, name), [1], Cancel);
+        }
+
+        Assert.Equal([Path.Combine(_folder, "app_backup_1.tar.partial")], await _store.SweepAsync("app_backup_", Cancel));
+        Assert.Equal(["app_backup_1.partial", "app_backup_1.tar", "app_backup_2.tar.partial", "other_backup_1.tar.partial"], Names());
+        await alive.AppendAsync(new byte[10], Cancel);
+        await alive.CommitAsync(Cancel);
+        Assert.Contains("app_backup_2.tar", Names());
+    }
+
+    [Fact]
+    public async Task A_full_disk_is_said_and_leaves_nothing()
+    {
+        await using var disk = await SmallDisk.MountAsync(1 << 20, Cancel);
+        var store = new LocalStore(disk.Folder);
+        await using (var output = await store.CreateAsync("x.tar", Cancel))
+        {
+            var e = await Assert.ThrowsAsync<MoltException>(async () =>
+            {
+                for (var i = 0; i < 50; i++)
+                {
+                    await output.AppendAsync(new byte[100_000], Cancel);
+                }
+            });
+            Assert.Equal(("StoreFull", ErrorKind.ResourceFull), (e.Id, e.Kind));
+        }
+
+        Assert.Empty(Directory.GetFileSystemEntries(disk.Folder));
+    }
+
+    [Fact]
+    public async Task A_folder_that_vanishes_under_a_backup_is_an_error_of_ours()
+    {
+        _store.Prepare();
+        var output = await _store.CreateAsync("x.tar", Cancel);
+        await output.AppendAsync(new byte[10], Cancel);
+        Directory.Delete(_folder, recursive: true);
+        Assert.Equal("StoreNotWritable", (await Assert.ThrowsAsync<MoltException>(() => output.CommitAsync(Cancel))).Id);
+        await output.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_file_in_the_folders_place_is_said()
+    {
+        await File.WriteAllTextAsync(Path.Combine(_root, "file"), "", Cancel);
+        Assert.Equal("StoreNotWritable", Assert.Throws<MoltException>(() => new LocalStore(Path.Combine(_root, "file")).Prepare()).Id);
+        Assert.Equal("StoreNotWritable", Assert.Throws<MoltException>(() => new LocalStore(Path.Combine(_root, "file", "below")).Prepare()).Id);
+    }
+
+    [Fact]
+    public async Task A_missing_folder_is_said()
+    {
+        var e = await Assert.ThrowsAsync<MoltException>(async () =>
+        {
+            await foreach (var _ in _store.ListAsync(Cancel))
+            {
+            }
+        });
+        Assert.Equal(("StoreNotFound", ErrorKind.NotFound), (e.Id, e.Kind));
+        Assert.Equal("BackupNotFound", (await Assert.ThrowsAsync<MoltException>(() => _store.OpenAsync("x.tar", Cancel))).Id);
+    }
+
+    [Theory]
+    [InlineData("../x.tar")]
+    [InlineData("a/b.tar")]
+    [InlineData("/etc/passwd")]
+    [InlineData("..")]
+    [InlineData("")]
+    public async Task Names_that_lead_elsewhere_are_refused(string name) =>
+        await Assert.ThrowsAsync<ArgumentException>(() => _store.OpenAsync(name, Cancel));
+
+    [Fact]
+    public async Task A_named_pipe_a_folder_and_a_dead_link_are_no_archives_and_stop_nothing()
+    {
+        _store.Prepare();
+        await Tool.RunAsync("mkfifo", [Path.Combine(_folder, "pipe.tar")], cancel: Cancel);
+        Directory.CreateDirectory(Path.Combine(_folder, "folder.tar"));
+        File.CreateSymbolicLink(Path.Combine(_folder, "dead.tar"), "/nowhere/at/all");
+        File.CreateSymbolicLink(Path.Combine(_folder, "device.tar"), "/dev/zero");
+        Assert.Equal("NotAnArchive", (await OpenAsync("pipe.tar")).Id);
+        Assert.Equal("NotAnArchive", (await OpenAsync("folder.tar")).Id);
+        Assert.Equal("NotAnArchive", (await OpenAsync("device.tar")).Id);
+        Assert.Equal("BackupNotFound", (await OpenAsync("dead.tar")).Id);
+
+        var listed = new List<string>();
+        await foreach (var file in _store.ListAsync(Cancel))
+        {
+            listed.Add(file.Name);
+        }
+
+        Assert.Contains("pipe.tar", listed);
+    }
+
+    private async Task<MoltException> OpenAsync(string name) =>
+        // On its own thread, so that a wait for ever is a failed test and no hung one.
+        await Assert.ThrowsAsync<MoltException>(() => Task.Run(() => new BackupCatalog(_store).ReadAsync(name, Cancel), Cancel).WaitAsync(TimeSpan.FromSeconds(20), Cancel));
+
+    private async Task WriteAsync(string name, byte[] content)
+    {
+        await using var output = await _store.CreateAsync(name, Cancel);
+        await output.AppendAsync(content, Cancel);
+        await output.CommitAsync(Cancel);
+    }
+
+    private List<string> Names() => [.. Directory.GetFiles(_folder).Select(f => Path.GetFileName(f)).Order(StringComparer.Ordinal)];
+}
