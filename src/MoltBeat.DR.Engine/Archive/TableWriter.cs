@@ -8,7 +8,7 @@ namespace MoltBeat.DR.Engine.Archive;
 
 /// <summary>
 /// Turns COPY streams of one table into parts: digests the rows, compresses them, and cuts a part at the first row end
-/// behind <see cref="ArchiveFormat.PartBytes"/>. Several readers may feed one table at once.
+/// behind the wanted size. Several readers may feed one table at once.
 /// </summary>
 public sealed class TableWriter
 {
@@ -20,6 +20,7 @@ public sealed class TableWriter
     private readonly ArchiveWriter archive;
     private readonly int number;
     private readonly int compressionLevel;
+    private readonly int partBytes;
     private readonly Task head;
     private readonly Action<long, long> progress;
     private readonly List<PartContents> parts = [];
@@ -33,14 +34,16 @@ public sealed class TableWriter
     /// <param name="format">Form of its rows.</param>
     /// <param name="number">Its number in member names, from 1.</param>
     /// <param name="compressionLevel">zstd's level.</param>
+    /// <param name="partBytes">Raw bytes after which a part ends at the next row.</param>
     /// <param name="head">Ends when the members that come before any rows are written.</param>
     /// <param name="progress">Called with rows and raw bytes as they come.</param>
-    public TableWriter(ArchiveWriter archive, SourceTable table, RowFormat format, int number, int compressionLevel, Task head, Action<long, long> progress)
+    public TableWriter(ArchiveWriter archive, SourceTable table, RowFormat format, int number, int compressionLevel, int partBytes, Task head, Action<long, long> progress)
     {
         this.archive = archive;
         this.head = head;
         this.number = number;
         this.compressionLevel = compressionLevel;
+        this.partBytes = partBytes;
         this.progress = progress;
         Table = table;
         Format = format;
@@ -66,7 +69,7 @@ public sealed class TableWriter
     {
         var scanner = CopyScanner.For(Format);
         var partStart = scanner.Digest;
-        long partBytes = 0;
+        long openBytes = 0;
         var buffer = ArrayPool<byte>.Shared.Rent(GatherBytes);
         var have = 0;
         var skipHeader = Format == RowFormat.Binary ? CopyScanner.BinaryHeader.Length : 0;
@@ -90,7 +93,7 @@ public sealed class TableWriter
             var taken = scanner.Scan(buffer.AsSpan(0, have), out var lastRowEnd);
             var next = ArrayPool<byte>.Shared.Rent(GatherBytes);
             buffer.AsSpan(taken, have - taken).CopyTo(next);
-            if (lastRowEnd > 0 && partBytes + lastRowEnd >= ArchiveFormat.PartBytes)
+            if (lastRowEnd > 0 && openBytes + lastRowEnd >= partBytes)
             {
                 // Rows that have ended so far are all in this part: the open one, if any, begins the next.
                 byte[]? rest = null;
@@ -102,7 +105,7 @@ public sealed class TableWriter
 
                 await pieces.WriteAsync(new Piece(buffer, lastRowEnd, Minus(scanner.Digest, partStart)), cancellationToken).ConfigureAwait(false);
                 partStart = scanner.Digest;
-                partBytes = taken - lastRowEnd;
+                openBytes = taken - lastRowEnd;
                 if (rest is not null)
                 {
                     await pieces.WriteAsync(new Piece(rest, taken - lastRowEnd, null), cancellationToken).ConfigureAwait(false);
@@ -110,7 +113,7 @@ public sealed class TableWriter
             }
             else
             {
-                partBytes += taken;
+                openBytes += taken;
                 await pieces.WriteAsync(new Piece(buffer, taken, null), cancellationToken).ConfigureAwait(false);
             }
 
@@ -125,7 +128,7 @@ public sealed class TableWriter
             throw Malformed("ends in the middle");
         }
 
-        if (partBytes > 0)
+        if (openBytes > 0)
         {
             await pieces.WriteAsync(new Piece([], 0, Minus(scanner.Digest, partStart)), cancellationToken).ConfigureAwait(false);
         }

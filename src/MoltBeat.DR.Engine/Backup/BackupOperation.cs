@@ -117,7 +117,7 @@ public sealed class BackupOperation
         await archive.AddAsync(ArchiveFormat.Readme, StockTools.Readme(name, id, properties, version, session.Taken), cancellationToken).ConfigureAwait(false);
         await archive.AddAsync(ArchiveFormat.RestoreScript, StockTools.RestoreScript(properties, session.ServerVersion, tables), cancellationToken, executable: true).ConfigureAwait(false);
 
-        var ranges = TableRange.Plan(selection.Copied, options.Jobs, session.ServerVersion);
+        var ranges = TableRange.Plan(selection.Copied, options.Jobs, session.ServerVersion, options.RangeBytes);
         var progress = new BackupProgress($"Backing up {properties.Name}", ranges.Sum(r => r.Bytes), observer);
         List<TableWriter> writers = [];
         var contents = new Contents
@@ -141,7 +141,7 @@ public sealed class BackupOperation
         {
             var queue = new Queue<TableRange>(ranges);
             var dumped = DumpAsync(archive, passwords, stop);
-            writers = tables.Select((t, i) => new TableWriter(archive, t.Table, t.Format, i + 1, options.CompressionLevel, dumped, progress.Add)).ToList();
+            writers = tables.Select((t, i) => new TableWriter(archive, t.Table, t.Format, i + 1, options.CompressionLevel, options.PartBytes, dumped, progress.Add)).ToList();
             var byTable = writers.ToDictionary(w => w.Table);
             var jobs = new List<Task> { dumped };
             for (var i = 0; i < Math.Min(options.Jobs, Math.Max(ranges.Count, 1)); i++)
