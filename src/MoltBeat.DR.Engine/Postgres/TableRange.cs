@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace MoltBeat.DR.Engine.Postgres;
 
 /// <summary>A stretch of one table's heap, by ctid: what one COPY reads.</summary>
@@ -38,19 +36,5 @@ public sealed record TableRange(SourceTable Table, long FirstBlock, long? EndBlo
         }
 
         return ranges;
-    }
-
-    /// <summary>The COPY command. A whole table is copied by name, which needs no plan and no locks on its indexes.</summary>
-    public string Sql(RowFormat format)
-    {
-        var columns = string.Join(", ", Table.Columns.Select(SqlName.Quote));
-        var options = $"(FORMAT {(format == RowFormat.Binary ? "binary" : "text")})";
-        if (FirstBlock == 0 && EndBlock is null)
-        {
-            return $"COPY {Table.QuotedName}{(columns.Length > 0 ? $" ({columns})" : "")} TO STDOUT {options}";
-        }
-
-        var bounds = string.Create(CultureInfo.InvariantCulture, $"ctid >= '({FirstBlock},0)'{(EndBlock is { } end ? $" AND ctid < '({end},0)'" : "")}");
-        return $"COPY (SELECT {columns} FROM ONLY {Table.QuotedName} WHERE {bounds}) TO STDOUT {options}";
     }
 }

@@ -16,7 +16,7 @@ public sealed class EverythingRestoreTests(PostgresFixture postgres)
         await using var source = await postgres.CreateEverythingAsync(encoding);
         using var workshop = new Workshop();
         // Small parts and ranges, so that tables of a few megabytes are split as large ones are.
-        var backup = await workshop.BackupAsync(source, o => o with { PartBytes = 1 << 20, RangeBytes = 1 << 20 });
+        var backup = await workshop.BackupAsync(source, o => o with { PartBytes = 1 << 20, RangeBytes = 1 << 20, Jobs = 16 });
         await workshop.VerifyAsync(backup);
 
         var copy = postgres.Unique("copy");
