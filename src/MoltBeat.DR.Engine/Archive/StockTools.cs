@@ -45,8 +45,10 @@ public static class StockTools
     /// <param name="tables">The tables whose rows are in parts, in the order of their numbers.</param>
     public static byte[] RestoreScript(DatabaseProperties database, int serverVersion, IReadOnlyList<(SourceTable Table, RowFormat Format)> tables)
     {
+        // The names of an SQL_ASCII database's tables are bytes, which must reach the server as they are.
+        var names = ByteText.EncodingFor(database.Encoding) ?? "UTF8";
         var script = new StringBuilder();
-        script.Append(Head.Replace("@ENCODING@", database.Encoding, StringComparison.Ordinal));
+        script.Append(Head.Replace("@ENCODING@", database.Encoding, StringComparison.Ordinal).Replace("@NAMES@", names, StringComparison.Ordinal));
         script.Append("create_sql() { cat <<'MOLT_SQL'\n").Append(CreateDatabase.Create(database, ":\"db\"", serverVersion)).Append(";\nMOLT_SQL\n}\n");
         script.Append("finish_sql() { cat <<'MOLT_SQL'\n");
         foreach (var statement in CreateDatabase.Finish(database, ":\"db\"", roles: true))
@@ -55,16 +57,17 @@ public static class StockTools
         }
 
         script.Append("MOLT_SQL\n}\nall_rows() {\n:\n");
+        var head = Encoding.UTF8.GetBytes(script.ToString());
+        script.Clear();
         for (var i = 0; i < tables.Count; i++)
         {
             var (table, format) = tables[i];
-            var columns = table.Columns.Count > 0 ? $" ({string.Join(", ", table.Columns.Select(SqlName.Quote))})" : "";
             script.Append(CultureInfo.InvariantCulture,
-                $"rows {i + 1} {ShellQuote($"COPY {table.QuotedName}{columns} FROM STDIN (FORMAT {(format == RowFormat.Binary ? "binary" : "text")})")}\n");
+                $"rows {i + 1} {ShellQuote(CopySql.In(table.Schema, table.Name, table.Columns, format, names))}\n");
         }
 
         script.Append("}\n").Append(Body);
-        return Encoding.UTF8.GetBytes(script.ToString());
+        return [.. head, .. ByteText.Bytes(script.ToString(), database.Encoding)];
     }
 
     private static string ShellQuote(string text) => "'" + text.Replace("'", "'\\''", StringComparison.Ordinal) + "'";
@@ -80,7 +83,7 @@ public static class StockTools
         for tool in tar zstd psql pg_restore; do
           command -v "$tool" >/dev/null || { echo "restore.sh: $tool is not installed" >&2; exit 1; }
         done
-        export PGCLIENTENCODING='@ENCODING@'
+        export PGCLIENTENCODING=UTF8
         export PGOPTIONS="${PGOPTIONS:-} -c statement_timeout=0 -c default_transaction_read_only=off -c row_security=off -c DateStyle=ISO -c IntervalStyle=postgres -c TimeZone=UTC -c lc_monetary=C -c xmloption=content -c client_min_messages=warning"
         work=$(mktemp -d)
         made=0
@@ -104,7 +107,7 @@ public static class StockTools
             echo "  $member"
             { tar -xOf "$archive" "$member" || echo tar >"$work/failed"; } |
               { zstd -dc || echo zstd >"$work/failed"; } |
-              PGDATABASE=$target psql -X -q -v ON_ERROR_STOP=1 -c "$2"
+              PGCLIENTENCODING=@NAMES@ PGDATABASE=$target psql -X -q -v ON_ERROR_STOP=1 -c "SET client_encoding = '@ENCODING@'; $2"
             [ ! -e "$work/failed" ] || exit 1
           done
         }

@@ -8,7 +8,7 @@ namespace MoltBeat.DR.Engine.Archive;
 
 /// <summary>
 /// Turns COPY streams of one table into parts: digests the rows, compresses them, and cuts a part at the first row end
-/// behind <see cref="ArchiveFormat.PartBytes"/>. Several readers may feed one table at once.
+/// behind the wanted size. Several readers may feed one table at once.
 /// </summary>
 public sealed class TableWriter
 {
@@ -72,7 +72,7 @@ public sealed class TableWriter
     {
         var scanner = CopyScanner.For(Format);
         var partStart = scanner.Digest;
-        long partBytes = 0;
+        long openBytes = 0;
         var buffer = ArrayPool<byte>.Shared.Rent(GatherBytes);
         var have = 0;
         var skipHeader = Format == RowFormat.Binary ? CopyScanner.BinaryHeader.Length : 0;
@@ -96,7 +96,7 @@ public sealed class TableWriter
             var taken = scanner.Scan(buffer.AsSpan(0, have), out var lastRowEnd);
             var next = ArrayPool<byte>.Shared.Rent(GatherBytes);
             buffer.AsSpan(taken, have - taken).CopyTo(next);
-            if (lastRowEnd > 0 && partBytes + lastRowEnd >= PartBytes)
+            if (lastRowEnd > 0 && openBytes + lastRowEnd >= PartBytes)
             {
                 // Rows that have ended so far are all in this part: the open one, if any, begins the next.
                 byte[]? rest = null;
@@ -108,7 +108,7 @@ public sealed class TableWriter
 
                 await pieces.WriteAsync(new Piece(buffer, lastRowEnd, Minus(scanner.Digest, partStart)), cancellationToken).ConfigureAwait(false);
                 partStart = scanner.Digest;
-                partBytes = taken - lastRowEnd;
+                openBytes = taken - lastRowEnd;
                 if (rest is not null)
                 {
                     await pieces.WriteAsync(new Piece(rest, taken - lastRowEnd, null), cancellationToken).ConfigureAwait(false);
@@ -116,7 +116,7 @@ public sealed class TableWriter
             }
             else
             {
-                partBytes += taken;
+                openBytes += taken;
                 await pieces.WriteAsync(new Piece(buffer, taken, null), cancellationToken).ConfigureAwait(false);
             }
 
@@ -131,7 +131,7 @@ public sealed class TableWriter
             throw Malformed("ends in the middle");
         }
 
-        if (partBytes > 0)
+        if (openBytes > 0)
         {
             await pieces.WriteAsync(new Piece([], 0, Minus(scanner.Digest, partStart)), cancellationToken).ConfigureAwait(false);
         }

@@ -59,6 +59,12 @@ public sealed class BackupOperation
         {
             try
             {
+                if (ByteText.EncodingFor((await DatabaseCatalog.ScalarAsync<string>(connection, "SHOW server_encoding", cancellationToken).ConfigureAwait(false))!) is { } bytes)
+                {
+                    await connection.DisposeAsync().ConfigureAwait(false);
+                    connection = await server.OpenAsync(new SessionOptions("backup").In(bytes), cancellationToken).ConfigureAwait(false);
+                }
+
                 await Pooler.RefuseTransactionPoolingAsync(server, connection, cancellationToken).ConfigureAwait(false);
                 var tools = ClientTools.Find(server.Version.Major, options.ClientToolFolder);
                 var session = await SnapshotSession.StartAsync(connection, options.LockTimeout, cancellationToken).ConfigureAwait(false);
@@ -117,15 +123,15 @@ public sealed class BackupOperation
         await archive.AddAsync(ArchiveFormat.Readme, StockTools.Readme(name, id, properties, version, session.Taken), cancellationToken).ConfigureAwait(false);
         await archive.AddAsync(ArchiveFormat.RestoreScript, StockTools.RestoreScript(properties, session.ServerVersion, tables), cancellationToken, executable: true).ConfigureAwait(false);
 
-        var ranges = TableRange.Plan(selection.Copied, options.Jobs, session.ServerVersion);
+        var ranges = TableRange.Plan(selection.Copied, options.Jobs, session.ServerVersion, options.RangeBytes);
         var progress = new BackupProgress($"Backing up {properties.Name}", ranges.Sum(r => r.Bytes), observer);
         List<TableWriter> writers = [];
         var contents = new Contents
         {
             Database = properties,
-            Roles = await DatabaseCatalog.RolesAsync(session.Connection, cancellationToken).ConfigureAwait(false),
+            Roles = await DatabaseCatalog.RolesAsync(session.Connection, properties.Encoding, cancellationToken).ConfigureAwait(false),
             Extensions = await DatabaseCatalog.ExtensionsAsync(session.Connection, cancellationToken).ConfigureAwait(false),
-            Tablespaces = await DatabaseCatalog.TablespacesAsync(session.Connection, cancellationToken).ConfigureAwait(false),
+            Tablespaces = await DatabaseCatalog.TablespacesAsync(session.Connection, properties.Encoding, cancellationToken).ConfigureAwait(false),
             LeftToPgDump = selection.LeftToPgDump,
             Tables = [],
         };
@@ -136,12 +142,13 @@ public sealed class BackupOperation
         }
 
         var largeObjects = await DatabaseCatalog.ScalarAsync<bool>(session.Connection, "SELECT has_table_privilege('pg_catalog.pg_largeobject', 'SELECT')", cancellationToken).ConfigureAwait(false);
+        var dumpArguments = await DumpArgumentsAsync(cancellationToken).ConfigureAwait(false);
         RowProof? largeObjectProof = null;
         await RunTogether.RunAsync(cancellationToken, stop =>
         {
             var queue = new Queue<TableRange>(ranges);
-            var dumped = DumpAsync(archive, passwords, stop);
-            writers = tables.Select((t, i) => new TableWriter(archive, t.Table, t.Format, i + 1, options.CompressionLevel, dumped, progress.Add)).ToList();
+            var dumped = DumpAsync(archive, dumpArguments, passwords, stop);
+            writers = tables.Select((t, i) => new TableWriter(archive, t.Table, t.Format, i + 1, options.CompressionLevel, dumped, progress.Add) { PartBytes = options.PartBytes }).ToList();
             var byTable = writers.ToDictionary(w => w.Table);
             var jobs = new List<Task> { dumped };
             for (var i = 0; i < Math.Min(options.Jobs, Math.Max(ranges.Count, 1)); i++)
@@ -182,21 +189,21 @@ public sealed class BackupOperation
             Rows = contents.Tables.Sum(t => t.Rows),
             Tables = contents.Tables.Count,
             RawBytes = contents.Tables.Sum(t => t.RawBytes),
-            ExcludedTables = selection.Excluded.Select(t => t.ToString()).ToList(),
-            ExcludedTableData = selection.WithoutRows.Select(t => t.ToString()).ToList(),
+            ExcludedTables = selection.Excluded.Select(t => ByteText.Shown(t.ToString(), properties.Encoding)).ToList(),
+            ExcludedTableData = selection.WithoutRows.Select(t => ByteText.Shown(t.ToString(), properties.Encoding)).ToList(),
             Notes = selection.Notes,
             Members = members,
         }, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>globals and database.dump: first in the archive, while the readers fill their first parts.</summary>
-    private async Task DumpAsync(ArchiveWriter archive, bool passwords, CancellationToken cancellationToken)
+    private async Task DumpAsync(ArchiveWriter archive, List<string> dumpArguments, bool passwords, CancellationToken cancellationToken)
     {
         var environment = server.ChildEnvironment("backup");
-        var dump = ChildProgram.Start(tools.PgDump, DumpArguments(), environment, observer, redirectInput: false, cancellationToken);
+        var dump = ChildProgram.Start(tools.PgDump, dumpArguments, environment, observer, redirectInput: false, cancellationToken);
         await using (dump.ConfigureAwait(false))
         {
-            string[] globalsArguments = ["--globals-only", "--no-password", "--database=" + server.ChildDatabase(), .. passwords ? Array.Empty<string>() : ["--no-role-passwords"]];
+            string[] globalsArguments = ["--globals-only", "--no-password", "--encoding=UTF8", "--database=" + server.ChildDatabase(), .. passwords ? Array.Empty<string>() : ["--no-role-passwords"]];
             var globals = await ChildProgram.CaptureAsync(tools.PgDumpAll, globalsArguments, environment, observer, ArchiveFormat.MaxDescriptionBytes, cancellationToken).ConfigureAwait(false);
             await archive.AddAsync(ArchiveFormat.Globals, Compress(Encoding.UTF8.GetBytes(globals)), cancellationToken).ConfigureAwait(false);
 
@@ -213,8 +220,9 @@ public sealed class BackupOperation
         }
     }
 
-    private List<string> DumpArguments()
+    private async Task<List<string>> DumpArgumentsAsync(CancellationToken cancellationToken)
     {
+        Task<List<string>> PatternsAsync(IEnumerable<SourceTable> tables) => TablePatterns.ForPgDumpAsync(session.Connection, properties.Encoding, tables, cancellationToken);
         var arguments = new List<string>
         {
             "--format=custom",
@@ -224,8 +232,8 @@ public sealed class BackupOperation
             string.Create(CultureInfo.InvariantCulture, $"--lock-wait-timeout={(long)options.LockTimeout.TotalMilliseconds}"),
             "--dbname=" + server.ChildDatabase(),
         };
-        arguments.AddRange(TablePatterns.ForPgDump(selection.Excluded).Select(p => "--exclude-table=" + p));
-        arguments.AddRange(TablePatterns.ForPgDump(selection.Copied.Concat(selection.WithoutRows)).Select(p => "--exclude-table-data=" + p));
+        arguments.AddRange((await PatternsAsync(selection.Excluded).ConfigureAwait(false)).Select(p => "--exclude-table=" + p));
+        arguments.AddRange((await PatternsAsync(selection.Copied.Concat(selection.WithoutRows)).ConfigureAwait(false)).Select(p => "--exclude-table-data=" + p));
         if (session.InRecovery)
         {
             arguments.Add("--no-unlogged-table-data");
@@ -236,7 +244,7 @@ public sealed class BackupOperation
 
     private async Task ReadRowsAsync(Queue<TableRange> queue, Dictionary<SourceTable, TableWriter> writers, BackupProgress progress, CancellationToken cancellationToken)
     {
-        var connection = await server.OpenAsync(new SessionOptions("backup reader", ReadBufferBytes: 1 << 16), cancellationToken).ConfigureAwait(false);
+        var connection = await server.OpenAsync(new SessionOptions("backup reader", ReadBufferBytes: 1 << 16).In(properties.Encoding), cancellationToken).ConfigureAwait(false);
         var reader = await SnapshotReader.JoinAsync(session, connection, properties.Encoding, cancellationToken).ConfigureAwait(false);
         await using (reader.ConfigureAwait(false))
         {
@@ -268,7 +276,7 @@ public sealed class BackupOperation
 
     private async Task<RowProof> DigestLargeObjectsAsync(CancellationToken cancellationToken)
     {
-        var connection = await server.OpenAsync(new SessionOptions("backup reader", ReadBufferBytes: 1 << 16), cancellationToken).ConfigureAwait(false);
+        var connection = await server.OpenAsync(new SessionOptions("backup reader", ReadBufferBytes: 1 << 16).In(properties.Encoding), cancellationToken).ConfigureAwait(false);
         var reader = await SnapshotReader.JoinAsync(session, connection, properties.Encoding, cancellationToken).ConfigureAwait(false);
         await using (reader.ConfigureAwait(false))
         {

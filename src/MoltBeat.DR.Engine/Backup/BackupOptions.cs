@@ -35,4 +35,10 @@ public sealed record BackupOptions
 
     /// <summary>The only folder to look for pg_dump in; null for PATH and the usual ones.</summary>
     public string? ClientToolFolder { get; init; }
+
+    /// <summary>Raw bytes after which a part ends.</summary>
+    internal int PartBytes { get; init; } = ArchiveFormat.PartBytes;
+
+    /// <summary>The least bytes of a table that get a reader of their own.</summary>
+    internal long RangeBytes { get; init; } = TableRange.SmallestRange;
 }

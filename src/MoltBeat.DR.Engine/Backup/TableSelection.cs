@@ -63,6 +63,10 @@ public sealed class TableSelection
         {
             LeftToPgDump.Add(new OtherTable(table.Schema, table.Name, "made by an extension, which says what of it to dump"));
         }
+        else if (table.LoadedThroughRoot)
+        {
+            LeftToPgDump.Add(new OtherTable(table.Schema, table.Name, "partitioned by the hash of an enum: after a restore rows belong to other partitions, and pg_dump loads them through the root"));
+        }
         else if (table.AccessMethod != "heap")
         {
             LeftToPgDump.Add(new OtherTable(table.Schema, table.Name, $"its access method is {table.AccessMethod}"));

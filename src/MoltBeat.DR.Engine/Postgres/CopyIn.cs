@@ -8,17 +8,14 @@ public static class CopyIn
     private const int BufferBytes = 1 << 18;
 
     /// <param name="connection">The session; it is not to be used for anything else meanwhile.</param>
-    /// <param name="table">The table, quoted.</param>
-    /// <param name="columns">Its columns in the order of the rows' values.</param>
+    /// <param name="sql">The command, as <see cref="CopySql.In"/> makes it.</param>
     /// <param name="format">Form of the rows.</param>
-    /// <param name="frozen">Rows visible to all at once; the transaction must have emptied the table.</param>
     /// <param name="rows">The COPY file.</param>
     /// <param name="sent">Told of the bytes sent.</param>
     /// <param name="cancellationToken">Stops it; the server then keeps no row of it.</param>
-    public static async Task SendAsync(NpgsqlConnection connection, string table, IReadOnlyList<string> columns, RowFormat format, bool frozen,
+    public static async Task SendAsync(NpgsqlConnection connection, string sql, RowFormat format,
         Stream rows, Action<int> sent, CancellationToken cancellationToken)
     {
-        var sql = $"COPY {table}{(columns.Count > 0 ? $" ({string.Join(", ", columns.Select(SqlName.Quote))})" : "")} FROM STDIN (FORMAT {(format == RowFormat.Binary ? "binary" : "text")}{(frozen ? ", FREEZE" : "")})";
         Stream target;
         Func<Task> cancel;
         if (format == RowFormat.Binary)

@@ -51,6 +51,14 @@ public static class DatabaseCatalog
         var parents = new Dictionary<uint, List<uint>>();
         await ReadAsync(connection, "SELECT i.inhrelid, i.inhparent FROM pg_catalog.pg_inherits i ORDER BY 1, i.inhseqno",
             row => Add(parents, row.GetFieldValue<uint>(0), row.GetFieldValue<uint>(1)), cancellationToken).ConfigureAwait(false);
+        var moving = new HashSet<uint>();
+        await ReadAsync(connection, """
+            WITH RECURSIVE moving (oid) AS (
+              SELECT p.partrelid FROM pg_catalog.pg_partitioned_table p
+              WHERE p.partstrat = 'h' AND EXISTS (SELECT FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_am a ON a.oid = o.opcmethod WHERE o.oid = ANY (p.partclass) AND o.opcname = 'enum_ops' AND a.amname = 'hash')
+              UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN moving m ON m.oid = i.inhparent)
+            SELECT oid FROM moving
+            """, row => moving.Add(row.GetFieldValue<uint>(0)), cancellationToken).ConfigureAwait(false);
         var objects = await TableObjectsAsync(connection, cancellationToken).ConfigureAwait(false);
 
         var tables = new List<SourceTable>();
@@ -77,6 +85,7 @@ public static class DatabaseCatalog
                 Persistence = row.GetString(4)[0],
                 AccessMethod = row.GetString(5),
                 ExtensionMember = row.GetBoolean(6),
+                LoadedThroughRoot = moving.Contains(oid),
                 Readable = row.GetBoolean(7),
                 RowsHidden = row.GetBoolean(8),
                 Blocks = row.GetInt64(9) / row.GetInt64(11),
@@ -161,11 +170,11 @@ public static class DatabaseCatalog
             ORDER BY 1 NULLS FIRST, 2
             """, row => settings.Add(new DatabaseSetting(row.IsDBNull(0) ? null : row.GetString(0), row.GetString(1), row.GetString(2))),
             cancellationToken).ConfigureAwait(false);
-        return properties! with { Grants = hasAcl ? grants : null, Settings = settings };
+        return (properties! with { Grants = hasAcl ? grants : null, Settings = settings }).Shared();
     }
 
     /// <summary>Roles that anything in the database depends on.</summary>
-    public static async Task<List<RoleUse>> RolesAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    public static async Task<List<RoleUse>> RolesAsync(NpgsqlConnection connection, string encoding, CancellationToken cancellationToken)
     {
         // pg_shdepend leaves out the bootstrap superuser (oid 10), because it cannot be dropped: hence the second half.
         const string BootstrapOwns = """
@@ -187,7 +196,7 @@ public static class DatabaseCatalog
             UNION ALL
             SELECT rolname::text, true, false, false FROM pg_catalog.pg_roles WHERE oid = 10 AND ({BootstrapOwns})
             ORDER BY 1
-            """, row => roles.Add(new RoleUse(row.GetString(0), row.GetBoolean(1), row.GetBoolean(2), row.GetBoolean(3))), cancellationToken).ConfigureAwait(false);
+            """, row => roles.Add(new RoleUse(ByteText.Shown(row.GetString(0), encoding), row.GetBoolean(1), row.GetBoolean(2), row.GetBoolean(3))), cancellationToken).ConfigureAwait(false);
         return roles;
     }
 
@@ -202,11 +211,11 @@ public static class DatabaseCatalog
     }
 
     /// <summary>Tablespaces in use besides the database's own.</summary>
-    public static async Task<List<string>> TablespacesAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    public static async Task<List<string>> TablespacesAsync(NpgsqlConnection connection, string encoding, CancellationToken cancellationToken)
     {
         var spaces = new List<string>();
         await ReadAsync(connection, "SELECT DISTINCT t.spcname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_tablespace t ON t.oid = c.reltablespace WHERE t.spcname <> 'pg_global'",
-            row => spaces.Add(row.GetString(0)), cancellationToken).ConfigureAwait(false);
+            row => spaces.Add(ByteText.Shown(row.GetString(0), encoding)), cancellationToken).ConfigureAwait(false);
         return spaces;
     }
 

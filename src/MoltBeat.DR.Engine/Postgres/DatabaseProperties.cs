@@ -34,6 +34,21 @@ public sealed record DatabaseProperties
     public IReadOnlyList<Grant>? Grants { get; init; }
 
     public IReadOnlyList<DatabaseSetting> Settings { get; init; } = [];
+
+    /// <summary>As seen from another database: what a session of an SQL_ASCII database gave as bytes, as text.</summary>
+    internal DatabaseProperties Shared()
+    {
+        string Shown(string text) => ByteText.Shown(text, Encoding);
+        return this with
+        {
+            Name = Shown(Name),
+            Owner = Shown(Owner),
+            Tablespace = Tablespace is null ? null : Shown(Tablespace),
+            Comment = Comment is null ? null : Shown(Comment),
+            Grants = Grants?.Select(g => g with { Grantee = Shown(g.Grantee) }).ToList(),
+            Settings = Settings.Select(s => new DatabaseSetting(s.Role is null ? null : Shown(s.Role), Shown(s.Name), Shown(s.Value))).ToList(),
+        };
+    }
 }
 
 /// <param name="Grantee">A role; empty for PUBLIC.</param>

@@ -10,6 +10,9 @@ namespace MoltBeat.DR.Engine.Postgres;
 /// </param>
 public sealed record SessionOptions(string Purpose = "", int ReadBufferBytes = 8192, int WriteBufferBytes = 8192, string? ByteEncoding = null)
 {
+    /// <summary>The same for a database of this encoding.</summary>
+    public SessionOptions In(string databaseEncoding) => this with { ByteEncoding = ByteText.EncodingFor(databaseEncoding) };
+
     public static SessionOptions Default { get; } = new();
 
     internal string ApplicationName(ConnectionSettings settings) =>

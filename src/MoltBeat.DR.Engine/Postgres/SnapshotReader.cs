@@ -19,14 +19,14 @@ public sealed class SnapshotReader : IAsyncDisposable
 
     private readonly SnapshotSession session;
     private readonly NpgsqlConnection connection;
-    private readonly string setEncoding;
+    private readonly string encoding;
     private int ranges;
 
     private SnapshotReader(SnapshotSession session, NpgsqlConnection connection, string encoding)
     {
         this.session = session;
         this.connection = connection;
-        setEncoding = $"SET client_encoding = {SqlName.Literal(encoding)}";
+        this.encoding = encoding;
     }
 
     /// <param name="session">Whose snapshot to join.</param>
@@ -39,7 +39,7 @@ public sealed class SnapshotReader : IAsyncDisposable
         {
             await DatabaseCatalog.ExecuteAsync(connection, SessionSettings.Pin(session.ServerVersion, LockPatience), cancellationToken).ConfigureAwait(false);
             var reader = new SnapshotReader(session, connection, encoding);
-            await DatabaseCatalog.ExecuteAsync(connection, reader.setEncoding, cancellationToken).ConfigureAwait(false);
+            await SetEncodingAsync(connection, encoding, cancellationToken).ConfigureAwait(false);
             await reader.BeginAsync(cancellationToken).ConfigureAwait(false);
             return reader;
         }
@@ -62,7 +62,7 @@ public sealed class SnapshotReader : IAsyncDisposable
         Stream stream;
         try
         {
-            stream = await CopyOut.OpenAsync(connection, range.Sql(format), format, cancellationToken).ConfigureAwait(false);
+            stream = await CopyOut.OpenAsync(connection, CopySql.Out(range, format, encoding), format, cancellationToken).ConfigureAwait(false);
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable)
         {
@@ -70,12 +70,14 @@ public sealed class SnapshotReader : IAsyncDisposable
             await BeginAsync(cancellationToken).ConfigureAwait(false);
             await session.UseAsync(async holder =>
             {
-                await DatabaseCatalog.ExecuteAsync(holder, setEncoding, cancellationToken).ConfigureAwait(false);
-                var held = await CopyOut.OpenAsync(holder, range.Sql(format), format, cancellationToken).ConfigureAwait(false);
+                await SetEncodingAsync(holder, encoding, cancellationToken).ConfigureAwait(false);
+                var held = await CopyOut.OpenAsync(holder, CopySql.Out(range, format, encoding), format, cancellationToken).ConfigureAwait(false);
                 await using (held.ConfigureAwait(false))
                 {
                     await consume(held).ConfigureAwait(false);
                 }
+
+                await SetEncodingAsync(holder, ByteText.EncodingFor(encoding) ?? "UTF8", cancellationToken).ConfigureAwait(false);
             }, cancellationToken).ConfigureAwait(false);
             return;
         }
@@ -89,6 +91,9 @@ public sealed class SnapshotReader : IAsyncDisposable
     public NpgsqlConnection Connection => connection;
 
     public ValueTask DisposeAsync() => connection.DisposeAsync();
+
+    private static Task SetEncodingAsync(NpgsqlConnection connection, string encoding, CancellationToken cancellationToken)
+        => DatabaseCatalog.ExecuteAsync(connection, $"SET client_encoding = {SqlName.Literal(encoding)}", cancellationToken);
 
     private async Task BeginAsync(CancellationToken cancellationToken)
     {

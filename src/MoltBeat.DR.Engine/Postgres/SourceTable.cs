@@ -20,6 +20,12 @@ public sealed record SourceTable
     /// <summary>It belongs to an extension, which makes it; pg_dump takes its rows when the extension says so.</summary>
     public required bool ExtensionMember { get; init; }
 
+    /// <summary>
+    /// Its rows may belong to other partitions after a restore: it is below a table that is hashed by an enum, hence by oids
+    /// of labels. pg_dump (15.3, 14.8 and newer) loads such rows through the root.
+    /// </summary>
+    public bool LoadedThroughRoot { get; init; }
+
     /// <summary>The role may read it whole.</summary>
     public required bool Readable { get; init; }
 

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.RegularExpressions;
+using Npgsql;
 
 namespace MoltBeat.DR.Engine.Postgres;
 
@@ -37,18 +38,74 @@ public static class TablePatterns
 
     /// <summary>
     /// Patterns that match exactly these tables, in the language of pg_dump's --exclude-table-data: everything in double
-    /// quotes is literal, and (a|b) outside of them is a regular expression.
+    /// quotes is literal, and (a|b) outside of them is a regular expression. pg_dump takes its arguments to be in the
+    /// database's encoding, while we can give UTF-8 only: in other databases the server is asked for each letter beyond
+    /// ASCII, which is then given by its number.
     /// </summary>
-    public static IEnumerable<string> ForPgDump(IEnumerable<SourceTable> tables)
+    /// <param name="connection">A session of the database that is dumped.</param>
+    /// <param name="encoding">The database's encoding.</param>
+    /// <param name="tables">The tables.</param>
+    /// <param name="cancellationToken">Stops the query.</param>
+    public static async Task<List<string>> ForPgDumpAsync(NpgsqlConnection connection, string encoding, IEnumerable<SourceTable> tables, CancellationToken cancellationToken)
+    {
+        var chosen = tables.ToList();
+        var numbers = new Dictionary<string, string>(StringComparer.Ordinal);
+        if (encoding != "UTF8")
+        {
+            var letters = chosen.SelectMany(t => new[] { t.Schema, t.Name }).Where(n => !Ascii.IsValid(n)).SelectMany(n => n.EnumerateRunes())
+                .Where(r => !r.IsAscii).Distinct().Select(r => SqlName.Literal(r.ToString())).ToList();
+            if (letters.Count > 0)
+            {
+                await DatabaseCatalog.ReadAsync(connection,
+                    $"SELECT l, encode(convert_to(l, getdatabaseencoding()::name), 'hex') FROM unnest(ARRAY[{string.Join(", ", letters)}]) l",
+                    row => numbers.Add(row.GetString(0), row.GetString(1)), cancellationToken).ConfigureAwait(false);
+            }
+        }
+
+        return Patterns(chosen, numbers).ToList();
+    }
+
+    private static IEnumerable<string> Patterns(List<SourceTable> tables, Dictionary<string, string> numbers)
     {
         foreach (var schema in tables.GroupBy(t => t.Schema, StringComparer.Ordinal))
         {
             foreach (var chunk in schema.Chunk(NamesPerArgument))
             {
-                var pattern = new StringBuilder(SqlName.Quote(schema.Key)).Append(".(");
-                pattern.AppendJoin('|', chunk.Select(t => SqlName.Quote(t.Name)));
+                var pattern = new StringBuilder(Literal(schema.Key, numbers)).Append(".(");
+                pattern.AppendJoin('|', chunk.Select(t => Literal(t.Name, numbers)));
                 yield return pattern.Append(')').ToString();
             }
         }
+    }
+
+    private static string Literal(string name, Dictionary<string, string> numbers)
+    {
+        if (numbers.Count == 0 || Ascii.IsValid(name))
+        {
+            return SqlName.Quote(name);
+        }
+
+        var pattern = new StringBuilder();
+        var quoted = new StringBuilder();
+        foreach (var rune in name.EnumerateRunes())
+        {
+            if (rune.IsAscii)
+            {
+                quoted.Append(rune);
+                continue;
+            }
+
+            if (quoted.Length > 0)
+            {
+                pattern.Append(SqlName.Quote(quoted.ToString()));
+                quoted.Clear();
+            }
+
+            // A letter's number in the server's regular expressions is its bytes in order.
+            var number = numbers[rune.ToString()];
+            pattern.Append(number.Length <= 4 ? "\\u" + number.PadLeft(4, '0') : "\\U" + number.PadLeft(8, '0'));
+        }
+
+        return quoted.Length > 0 ? pattern.Append(SqlName.Quote(quoted.ToString())).ToString() : pattern.ToString();
     }
 }

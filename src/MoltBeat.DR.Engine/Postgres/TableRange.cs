@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace MoltBeat.DR.Engine.Postgres;
 
 /// <summary>A stretch of one table's heap, by ctid: what one COPY reads.</summary>
@@ -9,7 +7,7 @@ namespace MoltBeat.DR.Engine.Postgres;
 /// <param name="Bytes">Estimate of what it holds, heap and TOAST.</param>
 public sealed record TableRange(SourceTable Table, long FirstBlock, long? EndBlock, long Bytes)
 {
-    private const long SmallestRange = 32L << 20;
+    internal const long SmallestRange = 32L << 20;
     private const long LargestRange = 128L << 20;
 
     /// <summary>
@@ -23,11 +21,11 @@ public sealed record TableRange(SourceTable Table, long FirstBlock, long? EndBlo
     private const int TidRangeScan = 140000;
 
     /// <summary>Splits tables into ranges that keep all readers busy to the end, the largest tables first.</summary>
-    public static List<TableRange> Plan(IReadOnlyCollection<SourceTable> tables, int jobs, int serverVersion)
+    public static List<TableRange> Plan(IReadOnlyCollection<SourceTable> tables, int jobs, int serverVersion, long smallest = SmallestRange)
     {
         var ranges = new List<TableRange>();
         var all = tables.Sum(t => t.Bytes);
-        var target = Math.Clamp(all / (jobs * 8), SmallestRange, LargestRange);
+        var target = Math.Clamp(all / (jobs * 8), smallest, LargestRange);
         foreach (var table in tables.OrderByDescending(t => t.Bytes))
         {
             var count = serverVersion >= TidRangeScan && table.Bytes * jobs > all * SplitShare ? Math.Clamp(table.Bytes / target, 1, Math.Max(table.Blocks, 1)) : 1;
@@ -38,19 +36,5 @@ public sealed record TableRange(SourceTable Table, long FirstBlock, long? EndBlo
         }
 
         return ranges;
-    }
-
-    /// <summary>The COPY command. A whole table is copied by name, which needs no plan and no locks on its indexes.</summary>
-    public string Sql(RowFormat format)
-    {
-        var columns = string.Join(", ", Table.Columns.Select(SqlName.Quote));
-        var options = $"(FORMAT {(format == RowFormat.Binary ? "binary" : "text")})";
-        if (FirstBlock == 0 && EndBlock is null)
-        {
-            return $"COPY {Table.QuotedName}{(columns.Length > 0 ? $" ({columns})" : "")} TO STDOUT {options}";
-        }
-
-        var bounds = string.Create(CultureInfo.InvariantCulture, $"ctid >= '({FirstBlock},0)'{(EndBlock is { } end ? $" AND ctid < '({end},0)'" : "")}");
-        return $"COPY (SELECT {columns} FROM ONLY {Table.QuotedName} WHERE {bounds}) TO STDOUT {options}";
     }
 }

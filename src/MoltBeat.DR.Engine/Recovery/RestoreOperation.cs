@@ -164,7 +164,7 @@ public sealed class RestoreOperation
         var post = list.Entries.ToList();
         if (chosen is not null)
         {
-            var connection = await work.OpenAsync(new SessionOptions("restore"), cancellationToken).ConfigureAwait(false);
+            var connection = await work.OpenAsync(new SessionOptions("restore").In(contents.Database.Encoding), cancellationToken).ConfigureAwait(false);
             await using (connection.ConfigureAwait(false))
             {
                 await DatabaseCatalog.ExecuteAsync(connection, SessionSettings.Pin(serverVersion, TimeSpan.Zero), cancellationToken).ConfigureAwait(false);
@@ -187,7 +187,7 @@ public sealed class RestoreOperation
 
     private async Task LoadAsync(PinnedServer work, PgRestore pgRestore, LoadSchedule schedule, LoadProgress progress, int serverVersion, CancellationToken cancellationToken)
     {
-        var connection = await work.OpenAsync(new SessionOptions("restore", WriteBufferBytes: 1 << 17), cancellationToken).ConfigureAwait(false);
+        var connection = await work.OpenAsync(new SessionOptions("restore", WriteBufferBytes: 1 << 17).In(contents.Database.Encoding), cancellationToken).ConfigureAwait(false);
         await using (connection.ConfigureAwait(false))
         {
             await DatabaseCatalog.ExecuteAsync(connection, SessionSettings.Pin(serverVersion, TimeSpan.Zero) + $" SET synchronous_commit = off; SET client_encoding = {SqlName.Literal(contents.Database.Encoding)};", cancellationToken).ConfigureAwait(false);
@@ -214,7 +214,7 @@ public sealed class RestoreOperation
         var frozen = step.Whole && step.Table.RawBytes >= WorthFreezing;
         if (frozen)
         {
-            await DatabaseCatalog.ExecuteAsync(connection, $"BEGIN; TRUNCATE ONLY {step.Table.QuotedName}", cancellationToken).ConfigureAwait(false);
+            await DatabaseCatalog.ExecuteAsync(connection, $"BEGIN; TRUNCATE ONLY {SqlName.QuoteIn(contents.Database.Encoding, step.Table.Schema, step.Table.Name)}", cancellationToken).ConfigureAwait(false);
         }
 
         foreach (var part in step.Parts)
@@ -236,7 +236,7 @@ public sealed class RestoreOperation
             var rows = archive.OpenCompressed(archive.Member(part.Member));
             await using (rows.ConfigureAwait(false))
             {
-                await CopyIn.SendAsync(connection, table.QuotedName, table.Columns, table.Format, frozen, rows, sent =>
+                await CopyIn.SendAsync(connection, CopySql.In(table.Schema, table.Name, table.Columns, table.Format, contents.Database.Encoding, frozen), table.Format, rows, sent =>
                 {
                     if ((left -= sent) < 0)
                     {

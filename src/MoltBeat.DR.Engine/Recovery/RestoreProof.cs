@@ -22,7 +22,7 @@ internal sealed class RestoreProof(PinnedServer target, int serverVersion, Conte
     {
         var work = new ConcurrentQueue<Func<NpgsqlConnection, CancellationToken, Task>>();
         var problems = new ConcurrentBag<string>();
-        var admin = await target.OpenAsync(new SessionOptions("restore"), cancellationToken).ConfigureAwait(false);
+        var admin = await target.OpenAsync(new SessionOptions("restore").In(contents.Database.Encoding), cancellationToken).ConfigureAwait(false);
         await using (admin.ConfigureAwait(false))
         {
             await DatabaseCatalog.ExecuteAsync(admin, SessionSettings.Pin(serverVersion, TimeSpan.Zero), cancellationToken).ConfigureAwait(false);
@@ -33,11 +33,11 @@ internal sealed class RestoreProof(PinnedServer target, int serverVersion, Conte
             }
 
             await DatabaseCatalog.ReadAsync(admin, """
-                SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
                 WHERE c.relkind IN ('r', 'm', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY c.relkind = 'p', c.relpages DESC
                 """, row =>
             {
-                var name = row.GetString(0);
+                var name = SqlName.QuoteIn(contents.Database.Encoding, row.GetString(0), row.GetString(1));
                 work.Enqueue((connection, token) => DatabaseCatalog.ExecuteAsync(connection, $"ANALYZE {name}", token));
             }, cancellationToken).ConfigureAwait(false);
         }
@@ -60,7 +60,7 @@ internal sealed class RestoreProof(PinnedServer target, int serverVersion, Conte
             return null;
         }
 
-        var connection = await target.OpenAsync(new SessionOptions("restore", ReadBufferBytes: 1 << 16), cancellationToken).ConfigureAwait(false);
+        var connection = await target.OpenAsync(new SessionOptions("restore", ReadBufferBytes: 1 << 16).In(contents.Database.Encoding), cancellationToken).ConfigureAwait(false);
         await using (connection.ConfigureAwait(false))
         {
             await DatabaseCatalog.ExecuteAsync(connection, SessionSettings.Pin(serverVersion, TimeSpan.Zero), cancellationToken).ConfigureAwait(false);
@@ -100,7 +100,7 @@ internal sealed class RestoreProof(PinnedServer target, int serverVersion, Conte
 
     private async Task WorkAsync(ConcurrentQueue<Func<NpgsqlConnection, CancellationToken, Task>> work, CancellationToken cancellationToken)
     {
-        var connection = await target.OpenAsync(new SessionOptions("restore", ReadBufferBytes: 1 << 16), cancellationToken).ConfigureAwait(false);
+        var connection = await target.OpenAsync(new SessionOptions("restore", ReadBufferBytes: 1 << 16).In(contents.Database.Encoding), cancellationToken).ConfigureAwait(false);
         await using (connection.ConfigureAwait(false))
         {
             await DatabaseCatalog.ExecuteAsync(connection, SessionSettings.Pin(serverVersion, TimeSpan.Zero), cancellationToken).ConfigureAwait(false);
@@ -116,7 +116,7 @@ internal sealed class RestoreProof(PinnedServer target, int serverVersion, Conte
     {
         try
         {
-            var copy = await CopyOut.OpenAsync(connection, range.Sql(format), format, cancellationToken).ConfigureAwait(false);
+            var copy = await CopyOut.OpenAsync(connection, CopySql.Out(range, format, contents.Database.Encoding), format, cancellationToken).ConfigureAwait(false);
             await using (copy.ConfigureAwait(false))
             {
                 var (digest, _) = await RowCounter.CountAsync(copy, format, long.MaxValue, null, cancellationToken).ConfigureAwait(false);
