@@ -22,9 +22,16 @@ internal sealed class BackupProgress(string activity, long expectedBytes, IOpera
     /// <summary>A range is done; its size on the server is what the estimate goes by.</summary>
     public void RangeDone(long bytes) => Interlocked.Add(ref doneBytes, bytes);
 
+    /// <summary>
+    /// What is done of a range that runs is not known: its rows take about as many bytes as on the server, fewer without
+    /// dead rows, more where TOAST had compressed them. So they count up to just below the end.
+    /// </summary>
+    private double? Fraction(long raw)
+        => expectedBytes <= 0 ? null : Math.Min(1.0, Math.Max((double)Interlocked.Read(ref doneBytes) / expectedBytes, Math.Min(0.99, (double)raw / expectedBytes)));
+
     private void Report(long r, long b)
     {
-        var fraction = expectedBytes > 0 ? Math.Min(1.0, (double)Interlocked.Read(ref doneBytes) / expectedBytes) : (double?)null;
+        var fraction = Fraction(b);
         TimeSpan? remaining = fraction is > 0.02 ? clock.Elapsed * ((1 - fraction.Value) / fraction.Value) : null;
         observer.Progress(new OperationProgress(activity,
             string.Create(CultureInfo.InvariantCulture, $"{r:N0} rows, {b / 1e6:N0} MB, {b / 1e6 / Math.Max(clock.Elapsed.TotalSeconds, 0.001):N0} MB/s"), fraction, remaining));
