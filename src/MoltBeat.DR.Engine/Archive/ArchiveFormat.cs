@@ -28,6 +28,9 @@ public static class ArchiveFormat
     /// <summary>The most a reader takes for a manifest or the contents: far above a database of a million tables' parts.</summary>
     public const int MaxDescriptionBytes = 512 << 20;
 
+    /// <summary>The contents and the globals are names and digests, and do not shrink further than this.</summary>
+    public const long MaxDescriptionExpansion = 1000;
+
     /// <summary>A zstd frame of zeros reaches about 33,000:1. Above this a part is no table's data, it is a bomb.</summary>
     public const long MaxExpansion = 40_000;
 

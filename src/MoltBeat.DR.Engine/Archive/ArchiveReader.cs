@@ -46,7 +46,7 @@ public sealed class ArchiveReader : IAsyncDisposable
                 throw Damaged(input.Location, "its manifest does not have the SHA-256 that the index gives");
             }
 
-            return new ArchiveReader(input, index, ParseManifest(json, index, input.Location));
+            return new ArchiveReader(input, index, ParseManifest(json, index, input.Length, input.Location));
         }
         catch
         {
@@ -73,24 +73,50 @@ public sealed class ArchiveReader : IAsyncDisposable
     /// <exception cref="MoltException"><c>ArchiveDamaged</c>.</exception>
     public async Task<Contents> ReadContentsAsync(CancellationToken cancellationToken)
     {
-        var member = Member(ArchiveFormat.Contents);
+        var json = await ReadDescriptionAsync(ArchiveFormat.Contents, cancellationToken).ConfigureAwait(false);
         try
         {
-            using var json = new MemoryStream();
-            var stream = OpenCompressed(member);
-            await using (stream.ConfigureAwait(false))
-            {
-                await CopyBoundedAsync(stream, json, ArchiveFormat.MaxDescriptionBytes, cancellationToken).ConfigureAwait(false);
-            }
-
-            var contents = JsonSerializer.Deserialize(json.GetBuffer().AsSpan(0, (int)json.Length), ArchiveJson.Default.Contents)
-                ?? throw Damaged(Location, "its contents are empty");
+            var contents = ArchiveJson.Read(json.Span, ArchiveJson.Default.Contents);
             Check(contents);
             return contents;
         }
-        catch (Exception e) when (e is JsonException or ZstdException or EndOfStreamException or FormatException or OverflowException)
+        catch (Exception e) when (e is JsonException or FormatException or OverflowException)
         {
             throw Damaged(Location, "its contents cannot be read", e);
+        }
+    }
+
+    /// <summary>Decompresses a member that is small in every real archive.</summary>
+    /// <exception cref="MoltException"><c>ArchiveDamaged</c>, also when it expands further than any real one.</exception>
+    public async Task<ReadOnlyMemory<byte>> ReadDescriptionAsync(string name, CancellationToken cancellationToken)
+    {
+        var member = Member(name);
+        var most = Math.Min(ArchiveFormat.MaxDescriptionBytes, (member.Length + 1024) * ArchiveFormat.MaxDescriptionExpansion);
+        try
+        {
+            using var bytes = new MemoryStream();
+            var stream = OpenCompressed(member);
+            await using (stream.ConfigureAwait(false))
+            {
+                var buffer = new byte[1 << 16];
+                int n;
+                while ((n = await stream.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0)
+                {
+                    if (bytes.Length + n > most)
+                    {
+                        throw Damaged(Location, $"{name} expands beyond any real one");
+                    }
+
+                    bytes.Write(buffer, 0, n);
+                }
+            }
+
+            // Not even an empty text is compressed to nothing.
+            return member.Length > 0 ? bytes.GetBuffer().AsMemory(0, (int)bytes.Length) : throw Damaged(Location, $"{name} is empty");
+        }
+        catch (Exception e) when (e is ZstdException or EndOfStreamException)
+        {
+            throw Damaged(Location, $"{name} does not decompress", e);
         }
     }
 
@@ -107,12 +133,12 @@ public sealed class ArchiveReader : IAsyncDisposable
     internal static MoltException Damaged(string location, string how, Exception? inner = null)
         => new("ArchiveDamaged", ErrorKind.InvalidData, $"{location} is damaged: {how}.", "Use another copy of this backup, or another backup.", location, inner);
 
-    private static Manifest ParseManifest(byte[] json, ArchiveIndex index, string location)
+    private static Manifest ParseManifest(byte[] json, ArchiveIndex index, long archiveLength, string location)
     {
         Manifest manifest;
         try
         {
-            manifest = JsonSerializer.Deserialize(json, ArchiveJson.Default.Manifest) ?? throw Damaged(location, "its manifest is empty");
+            manifest = ArchiveJson.Read(json, ArchiveJson.Default.Manifest);
         }
         catch (JsonException e)
         {
@@ -141,16 +167,22 @@ public sealed class ArchiveReader : IAsyncDisposable
                 throw Damaged(location, $"its manifest gives {member.Name} a place where it cannot be");
             }
 
-            at = member.Offset + member.Length + TarHeader.Padding(member.Length);
+            at = After(member.Offset, member.Length);
         }
 
-        if (at + TarHeader.BlockBytes != index.ManifestOffset)
+        var end = After(index.ManifestOffset, index.ManifestLength);
+        var signed = index.SignatureLength > 0;
+        if (at + TarHeader.BlockBytes != index.ManifestOffset
+            || index.SignatureOffset != (signed ? end + TarHeader.BlockBytes : 0)
+            || archiveLength - ArchiveIndex.TailBytes != (signed ? After(index.SignatureOffset, index.SignatureLength) : end))
         {
             throw Damaged(location, "its manifest does not account for all of the file");
         }
 
         return manifest;
     }
+
+    private static long After(long offset, long length) => offset + length + TarHeader.Padding(length);
 
     private static bool IsSafeName(string name)
         => name.Length is > 0 and <= 255
@@ -161,48 +193,53 @@ public sealed class ArchiveReader : IAsyncDisposable
 
     private void Check(Contents contents)
     {
+        var names = new HashSet<(string, string)>();
+        var oids = new HashSet<uint>();
+        var parts = new HashSet<string>(StringComparer.Ordinal);
         foreach (var table in contents.Tables)
         {
+            if (!names.Add((table.Schema, table.Name)) || !oids.Add(table.Oid) || !Enum.IsDefined(table.Format))
+            {
+                throw Damaged(Location, $"its contents describe {table.QuotedName} twice, or in a form that is not known");
+            }
+
             var rows = new RowDigest(0, 0);
+            long bytes = 0;
             foreach (var part in table.Parts)
             {
-                if (part.Rows < 0 || part.RawBytes < 0 || !part.Member.StartsWith(ArchiveFormat.DataFolder, StringComparison.Ordinal))
+                if (part.Rows < 0 || part.RawBytes < 0 || !part.Member.StartsWith(ArchiveFormat.DataFolder, StringComparison.Ordinal) || !parts.Add(part.Member))
                 {
                     throw Damaged(Location, $"its contents describe an impossible part of {table.QuotedName}");
                 }
 
-                if (part.RawBytes > (Member(part.Member).Length + 64) * ArchiveFormat.MaxExpansion)
+                if (part.RawBytes / ArchiveFormat.MaxExpansion > Member(part.Member).Length + 64)
                 {
                     throw Damaged(Location, $"{part.Member} would expand beyond anything a table's rows can");
                 }
 
                 rows += new RowDigest(part.Rows, RowDigest.ParseHex(part.Digest));
+                bytes = checked(bytes + part.RawBytes);
             }
 
-            if (rows.Rows != table.Rows || rows.ToHex() != table.Digest)
+            if (rows.Rows != table.Rows || rows.ToHex() != table.Digest || bytes != table.RawBytes)
             {
                 throw Damaged(Location, $"the parts of {table.QuotedName} do not sum to the table");
             }
         }
 
-        if (contents.Tables.Sum(t => t.Rows) != Manifest.Rows)
+        if (contents.Tables.Sum(t => t.Rows) != Manifest.Rows || contents.Tables.Sum(t => t.RawBytes) != Manifest.RawBytes || contents.Tables.Count != Manifest.Tables)
         {
             throw Damaged(Location, "its contents and its manifest count different rows");
         }
-    }
 
-    private static async Task CopyBoundedAsync(Stream from, Stream to, long most, CancellationToken cancellationToken)
-    {
-        var buffer = new byte[1 << 16];
-        int n;
-        while ((n = await from.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0)
+        if (members.Keys.FirstOrDefault(m => m.StartsWith(ArchiveFormat.DataFolder, StringComparison.Ordinal) && !parts.Contains(m)) is { } stray)
         {
-            if ((most -= n) < 0)
-            {
-                throw new JsonException("longer than any real one");
-            }
+            throw Damaged(Location, $"its contents do not say which table {stray} is of");
+        }
 
-            await to.WriteAsync(buffer.AsMemory(0, n), cancellationToken).ConfigureAwait(false);
+        if (contents.Database.Grants?.Any(g => g.Privilege is not ("CONNECT" or "CREATE" or "TEMPORARY" or "TEMP")) == true)
+        {
+            throw Damaged(Location, "its contents name a right that no database has");
         }
     }
 

@@ -46,7 +46,7 @@ public sealed partial record DumpList(IReadOnlyList<DumpEntry> Entries)
         return new DumpList(entries);
     }
 
-    private static uint Number(Match match, string group) => uint.Parse(match.Groups[group].Value, CultureInfo.InvariantCulture);
+    private static uint Number(Match match, string group) => uint.TryParse(match.Groups[group].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : 0;
 
     [GeneratedRegex(@"\A[0-9]+; (?<catalog>[0-9]+) (?<oid>[0-9]+) (?<rest>.+)\z", RegexOptions.CultureInvariant)]
     private static partial Regex Form();

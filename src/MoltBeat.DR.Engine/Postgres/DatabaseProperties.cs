@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace MoltBeat.DR.Engine.Postgres;
 
 /// <summary>What <c>CREATE DATABASE</c> and <c>ALTER DATABASE</c> need to make its like.</summary>
@@ -59,7 +61,7 @@ public sealed record Grant(string Grantee, string Privilege, bool Grantable);
 /// <param name="Role">For <c>ALTER ROLE … IN DATABASE</c>; null for <c>ALTER DATABASE</c>.</param>
 /// <param name="Name">The parameter.</param>
 /// <param name="Value">As <c>pg_db_role_setting</c> holds it.</param>
-public sealed record DatabaseSetting(string? Role, string Name, string Value);
+public sealed record DatabaseSetting([property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? Role, string Name, string Value);
 
 /// <param name="Name">The role.</param>
 /// <param name="Owns">It owns something, or is the role of default privileges.</param>

@@ -263,14 +263,7 @@ public sealed class RestoreOperation
     }
 
     private async Task<string> ReadGlobalsAsync(CancellationToken cancellationToken)
-    {
-        var stream = archive.OpenCompressed(archive.Member(ArchiveFormat.Globals));
-        await using (stream.ConfigureAwait(false))
-        {
-            using var text = new StreamReader(stream, Encoding.UTF8);
-            return await text.ReadToEndAsync(cancellationToken).ConfigureAwait(false);
-        }
-    }
+        => Encoding.UTF8.GetString((await archive.ReadDescriptionAsync(ArchiveFormat.Globals, cancellationToken).ConfigureAwait(false)).Span);
 
     private async Task StepAsync(string name, Func<Task> step)
         => await StepAsync(name, async () =>

@@ -120,6 +120,12 @@ public sealed class VerificationOperation
                 Add("Layout", CheckStatus.Failed, Proves, $"the tar header of {member.Name} is damaged or says something else");
                 return;
             }
+
+            if ((await archive.ReadRawAsync(member.Offset + member.Length, TarHeader.Padding(member.Length), cancellationToken).ConfigureAwait(false)).AsSpan().ContainsAnyExcept((byte)0))
+            {
+                Add("Layout", CheckStatus.Failed, Proves, $"behind {member.Name} there is something where nothing should be");
+                return;
+            }
         }
 
         Add("Layout", CheckStatus.Passed, Proves, "all tar headers agree with the manifest");
@@ -209,7 +215,16 @@ public sealed class VerificationOperation
             }
         }
 
-        AddMembers(badMembers, archive.Manifest.Members.Count);
+        try
+        {
+            await archive.ReadDescriptionAsync(ArchiveFormat.Globals, cancellationToken).ConfigureAwait(false);
+        }
+        catch (MoltException e) when (e.Id == "ArchiveDamaged")
+        {
+            badMembers.Add(ArchiveFormat.Globals);
+        }
+
+        AddMembers(badMembers.Distinct().ToList(), archive.Manifest.Members.Count);
         AddRows(archive, contents, badRows, badMembers);
         await CheckDumpAsync(archive, contents, cancellationToken).ConfigureAwait(false);
     }

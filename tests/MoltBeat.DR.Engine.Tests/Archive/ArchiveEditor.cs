@@ -110,7 +110,7 @@ internal sealed class ArchiveEditor
         var block = at.ToBytes();
         if (index is not null)
         {
-            block = Encoding.ASCII.GetBytes(index(Encoding.ASCII.GetString(block).TrimEnd()).PadRight(TarHeader.BlockBytes - 1) + "\n");
+            block = Encoding.ASCII.GetBytes((index(Encoding.ASCII.GetString(block).TrimEnd()) + "\n").PadRight(TarHeader.BlockBytes - 1) + "\n");
         }
 
         Write(archive, ArchiveFormat.Index, block);

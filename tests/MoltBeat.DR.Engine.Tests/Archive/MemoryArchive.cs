@@ -51,7 +51,7 @@ internal sealed class MemoryArchive : IArchiveOutput, IArchiveInput
 }
 
 /// <summary>A store that holds one archive, in memory, and takes no records.</summary>
-internal sealed class MemoryStore(byte[] archive) : IBackupStore
+internal class MemoryStore(byte[] archive) : IBackupStore
 {
     public string Location => "memory";
 
