@@ -10,8 +10,9 @@ namespace MoltBeat.DR;
 [OutputType(typeof(BackupInfo))]
 public sealed class GetMoltBackupCommand : MoltCommand
 {
-    /// <summary>The folder that keeps the backups. Without it BACKUP_DIR, then /var/backups/moltbeat.</summary>
+    /// <summary>The folder that keeps the backups, or one backup. Without it BACKUP_DIR, then /var/backups/moltbeat.</summary>
     [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [Alias("FullName")]
     public string? Path { get; set; }
 
     /// <summary>Only backups of these databases; wildcards are allowed.</summary>
@@ -45,13 +46,13 @@ public sealed class GetMoltBackupCommand : MoltCommand
     {
         var folder = BackupFolder.Resolve(this, Path);
         var unreadable = new List<Engine.MoltException>();
-        if (!Run((_, token) => new BackupCatalog(new LocalStore(folder)).ListAsync(unreadable.Add, token), out var backups, folder))
+        if (!Run((_, token) => ReadAsync(folder, unreadable.Add, token), out var backups, folder))
         {
             return;
         }
 
         unreadable.ForEach(e => WriteFailure(e));
-        var patterns = Database?.Select(d => new WildcardPattern(d)).ToList();
+        var patterns = Database?.Select(d => new WildcardPattern(d, WildcardOptions.IgnoreCase)).ToList();
         var chosen = backups.Where(b => (patterns is null || patterns.Exists(p => p.IsMatch(b.Database)))
             && (Id is null || Id.Any(i => i.Length > 0 && b.Id.StartsWith(i, StringComparison.OrdinalIgnoreCase)))
             && (Kind is null || Kind.Contains(b.Kind))
@@ -72,4 +73,9 @@ public sealed class GetMoltBackupCommand : MoltCommand
             WriteObject(backup);
         }
     }
+
+    private static async Task<List<BackupInfo>> ReadAsync(string path, Action<Engine.MoltException> onError, CancellationToken cancellationToken) =>
+        File.Exists(path)
+            ? [await new BackupCatalog(new LocalStore(System.IO.Path.GetDirectoryName(path)!)).ReadAsync(System.IO.Path.GetFileName(path), cancellationToken).ConfigureAwait(false)]
+            : await new BackupCatalog(new LocalStore(path)).ListAsync(onError, cancellationToken).ConfigureAwait(false);
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Management.Automation;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Backup;
@@ -70,7 +71,8 @@ public sealed class NewMoltBackupCommand : MoltCommand
         }
         catch (Engine.MoltException e)
         {
-            WriteFailure(e);
+            // Never the string itself: it may hold a password.
+            WriteFailure(e, nameof(DatabaseUrl));
             return;
         }
 
@@ -93,9 +95,16 @@ public sealed class NewMoltBackupCommand : MoltCommand
             TextRows = DataFormat == "Text",
             ClientToolFolder = ClientToolPath is null ? null : GetUnresolvedProviderPathFromPSPath(ClientToolPath),
         };
+        WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"Backing up {connection.Describe()} to {folder} with {Jobs} jobs."));
         var problems = new List<Engine.MoltException>();
         if (Run((observer, token) => BackupOperation.RunAsync(options, observer, problems.Add, token), out var backup, connection.Database))
         {
+            WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"{backup.Path}: {backup.Rows:N0} rows of {backup.Tables} tables in {backup.Size:N0} bytes, {backup.Duration.TotalSeconds:0.0} s."));
+            foreach (var note in backup.Notes)
+            {
+                WriteWarning(note);
+            }
+
             WriteObject(backup);
         }
 

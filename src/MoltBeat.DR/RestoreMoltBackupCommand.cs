@@ -77,7 +77,8 @@ public sealed class RestoreMoltBackupCommand : MoltCommand
         }
         catch (MoltException e)
         {
-            WriteFailure(e, Path);
+            // Never the string itself: it may hold a password.
+            WriteFailure(e, nameof(DatabaseUrl));
             return;
         }
 
@@ -87,9 +88,12 @@ public sealed class RestoreMoltBackupCommand : MoltCommand
         }
 
         var database = TargetDatabase ?? DefaultName(backup);
+        var what = Table.Length > 0
+            ? $"tables {string.Join(", ", Table)}"
+            : string.Create(CultureInfo.InvariantCulture, $"{backup.Rows:N0} rows of {backup.Tables} tables");
         if (!Confirm(
             string.Create(CultureInfo.InvariantCulture, $"new database {database} ({connection.WithDatabase(database).Describe()})"),
-            string.Create(CultureInfo.InvariantCulture, $"Restore {(Table.Length > 0 ? $"tables {string.Join(", ", Table)}" : $"{backup.Rows:N0} rows of {backup.Tables} tables")} from {backup.Name}, state of {backup.Created.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC")))
+            string.Create(CultureInfo.InvariantCulture, $"Restore {what} from {backup.Name}, state of {backup.Created.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC")))
         {
             return;
         }
@@ -107,6 +111,7 @@ public sealed class RestoreMoltBackupCommand : MoltCommand
             NoTablespaces = NoTablespaces,
             ClientToolFolder = ClientToolPath is null ? null : GetUnresolvedProviderPathFromPSPath(ClientToolPath),
         };
+        WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"Restoring {backup.Path} into {connection.WithDatabase(database).Describe()} with {Jobs} jobs."));
         if (Run((observer, token) => RestoreOperation.RunAsync(store, name, options, observer, token), out var result, Path))
         {
             WriteObject(result);

@@ -65,6 +65,11 @@ public sealed class TestMoltBackupCommand : MoltCommand
             return;
         }
 
+        foreach (var check in result.Checks)
+        {
+            WriteVerbose($"{check.Name}: {check.Status}. {check.Detail}");
+        }
+
         WriteObject(result);
         if (!result.Passed)
         {

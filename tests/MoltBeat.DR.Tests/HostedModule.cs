@@ -12,11 +12,20 @@ namespace MoltBeat.DR.Tests;
 public sealed class HostedModule : IDisposable
 {
     private readonly Runspace _runspace;
+    private readonly Screen _screen;
 
     /// <param name="more">Further modules to import, by path.</param>
     public HostedModule(params string[] more)
+        : this(120, more)
     {
-        _runspace = RunspaceFactory.CreateRunspace(InitialSessionState.CreateDefault2());
+    }
+
+    /// <param name="columns">Width of the screen, for <see cref="Show"/>.</param>
+    /// <param name="more">Further modules to import, by path.</param>
+    public HostedModule(int columns, params string[] more)
+    {
+        _screen = new Screen(columns);
+        _runspace = RunspaceFactory.CreateRunspace(_screen, InitialSessionState.CreateDefault2());
         _runspace.Open();
         foreach (var module in more.Prepend(Staged.Manifest))
         {
@@ -50,6 +59,17 @@ public sealed class HostedModule : IDisposable
             [.. powerShell.Streams.Verbose.Select(r => r.Message)],
             [.. powerShell.Streams.Progress],
             terminating);
+    }
+
+    /// <summary>What a user would see of a script's objects, without the spaces at the ends of lines.</summary>
+    /// <param name="script">The text; its param block gets the parameters.</param>
+    /// <param name="parameters">Names and values.</param>
+    public string Show(string script, params (string Name, object? Value)[] parameters)
+    {
+        using var powerShell = Create(script, parameters);
+        _ = _screen.Take();
+        powerShell.AddCommand("Out-Default").Invoke(null, new PSInvocationSettings { AddToHistory = true });
+        return _screen.Take();
     }
 
     /// <summary>A script that the caller starts and stops; the caller disposes of it.</summary>

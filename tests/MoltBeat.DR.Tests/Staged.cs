@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 
@@ -19,9 +20,19 @@ internal static class Staged
     /// <summary>Assemblies of other versions than ours, as another module would bring them.</summary>
     public static string ForeignFolder { get; } = Path.Combine(AppContext.BaseDirectory, "foreign");
 
-    // The engine of PowerShell reads it when its first type is touched.
+    /// <summary>
+    /// Before the first test. All of them run as a German in Newfoundland would run them: decimal commas, and a zone that is
+    /// half an hour off the others. What holds there holds where there is nothing to get wrong.
+    /// </summary>
     [ModuleInitializer]
-    internal static void TurnOffTelemetry() => Environment.SetEnvironmentVariable("POWERSHELL_TELEMETRY_OPTOUT", "1");
+    internal static void SetUp()
+    {
+        // The engine of PowerShell reads it when its first type is touched.
+        Environment.SetEnvironmentVariable("POWERSHELL_TELEMETRY_OPTOUT", "1");
+        Environment.SetEnvironmentVariable("TZ", "America/St_Johns");
+        TimeZoneInfo.ClearCachedData();
+        CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = new CultureInfo("de-DE");
+    }
 
     private static string Metadata(string key) =>
         typeof(Staged).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == key).Value!;
