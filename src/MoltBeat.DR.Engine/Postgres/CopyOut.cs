@@ -27,9 +27,17 @@ public static class CopyOut
 
         public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
-        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
-            var n = await rows.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
+            // Called for every row, nearly always with the row at hand already: then without a state machine of our own.
+            var read = rows.ReadAsync(buffer, cancellationToken);
+            return read.IsCompletedSuccessfully ? new(Note(read.Result, buffer)) : Later(read, buffer);
+        }
+
+        private async ValueTask<int> Later(ValueTask<int> read, Memory<byte> buffer) => Note(await read.ConfigureAwait(false), buffer);
+
+        private int Note(int n, Memory<byte> buffer)
+        {
             ended = n == 0 && buffer.Length > 0;
             return n;
         }
