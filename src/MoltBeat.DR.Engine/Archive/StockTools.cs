@@ -84,7 +84,7 @@ public static class StockTools
           command -v "$tool" >/dev/null || { echo "restore.sh: $tool is not installed" >&2; exit 1; }
         done
         export PGCLIENTENCODING=UTF8
-        export PGOPTIONS="${PGOPTIONS:-} -c statement_timeout=0 -c default_transaction_read_only=off -c row_security=off -c DateStyle=ISO -c IntervalStyle=postgres -c TimeZone=UTC -c lc_monetary=C -c xmloption=content -c client_min_messages=warning"
+        export PGOPTIONS="${PGOPTIONS:-} -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c default_transaction_read_only=off -c default_transaction_isolation=read\\ committed -c standard_conforming_strings=on -c quote_all_identifiers=off -c row_security=off -c DateStyle=ISO -c IntervalStyle=postgres -c TimeZone=UTC -c lc_monetary=C -c xmloption=content -c client_min_messages=warning"
         work=$(mktemp -d)
         made=0
         dbname="dbname='$(printf '%s' "$target" | sed "s/[\\\\']/\\\\&/g")'"

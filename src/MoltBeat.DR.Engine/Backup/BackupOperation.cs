@@ -15,6 +15,8 @@ namespace MoltBeat.DR.Engine.Backup;
 /// </summary>
 public sealed class BackupOperation
 {
+    private const int Attempts = 5;
+
     private readonly BackupOptions options;
     private readonly IOperationObserver observer;
     private readonly PinnedServer server;
@@ -54,6 +56,27 @@ public sealed class BackupOperation
             observer.Warning(warning);
         }
 
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return await TryAsync(store, options, observer, onProblem, cancellationToken).ConfigureAwait(false);
+            }
+            catch (EntangledException) when (attempt < Attempts)
+            {
+                observer.Verbose("Somebody waits for a table to be free of this backup, and pg_dump waits for him: beginning anew.");
+            }
+            catch (EntangledException e)
+            {
+                throw new MoltException("TablesKeepChanging", ErrorKind.Busy,
+                    string.Create(CultureInfo.InvariantCulture, $"In each of {Attempts} attempts somebody wanted a table of {options.Connection.Database} for himself while the backup began, the last time server process {e.Process}."),
+                    "Run the backup when no migration is running, and nothing truncates tables every second.", options.Connection.Database);
+            }
+        }
+    }
+
+    private static async Task<BackupInfo> TryAsync(LocalStore store, BackupOptions options, IOperationObserver observer, Action<MoltException> onProblem, CancellationToken cancellationToken)
+    {
         var (connection, server) = await ServerConnector.OpenAsync(options.Connection, new SessionOptions("backup"), cancellationToken).ConfigureAwait(false);
         await using (server.ConfigureAwait(false))
         {
@@ -65,13 +88,14 @@ public sealed class BackupOperation
                     connection = await server.OpenAsync(new SessionOptions("backup").In(bytes), cancellationToken).ConfigureAwait(false);
                 }
 
+                await DatabaseCatalog.ExecuteAsync(connection, SessionSettings.Pin(server.Version.Major * 10000, options.LockTimeout), cancellationToken).ConfigureAwait(false);
                 await Pooler.RefuseTransactionPoolingAsync(server, connection, cancellationToken).ConfigureAwait(false);
                 var tools = ClientTools.Find(server.Version.Major, options.ClientToolFolder);
-                var session = await SnapshotSession.StartAsync(connection, options.LockTimeout, cancellationToken).ConfigureAwait(false);
+                var session = await SnapshotSession.StartAsync(connection, options.LockTimeout, options.ExcludeTables, cancellationToken).ConfigureAwait(false);
                 await using (session.ConfigureAwait(false))
                 {
-                    var selection = await TableSelection.MakeAsync(session, options, cancellationToken).ConfigureAwait(false);
                     var properties = await DatabaseCatalog.PropertiesAsync(session.Connection, cancellationToken).ConfigureAwait(false);
+                    var selection = await TableSelection.MakeAsync(session, properties.Encoding, options, cancellationToken).ConfigureAwait(false);
                     var operation = new BackupOperation(options, observer, server, session, tools, selection, properties);
                     return await operation.WriteAsync(store, onProblem, cancellationToken).ConfigureAwait(false);
                 }
@@ -143,14 +167,16 @@ public sealed class BackupOperation
 
         var largeObjects = await DatabaseCatalog.ScalarAsync<bool>(session.Connection, "SELECT has_table_privilege('pg_catalog.pg_largeobject', 'SELECT')", cancellationToken).ConfigureAwait(false);
         var dumpArguments = await DumpArgumentsAsync(cancellationToken).ConfigureAwait(false);
+        var holder = await DatabaseCatalog.ScalarAsync<int>(session.Connection, "SELECT pg_backend_pid()", cancellationToken).ConfigureAwait(false);
         RowProof? largeObjectProof = null;
         await RunTogether.RunAsync(cancellationToken, stop =>
         {
             var queue = new Queue<TableRange>(ranges);
-            var dumped = DumpAsync(archive, dumpArguments, passwords, stop);
+            var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            var dumped = DumpAsync(archive, dumpArguments, passwords, started, stop);
             writers = tables.Select((t, i) => new TableWriter(archive, t.Table, t.Format, i + 1, options.CompressionLevel, dumped, progress.Add) { PartBytes = options.PartBytes }).ToList();
             var byTable = writers.ToDictionary(w => w.Table);
-            var jobs = new List<Task> { dumped };
+            var jobs = new List<Task> { dumped, WatchLocksAsync(holder, started.Task, stop) };
             for (var i = 0; i < Math.Min(options.Jobs, Math.Max(ranges.Count, 1)); i++)
             {
                 jobs.Add(Task.Run(() => ReadRowsAsync(queue, byTable, progress, stop), stop));
@@ -197,9 +223,9 @@ public sealed class BackupOperation
     }
 
     /// <summary>globals and database.dump: first in the archive, while the readers fill their first parts.</summary>
-    private async Task DumpAsync(ArchiveWriter archive, List<string> dumpArguments, bool passwords, CancellationToken cancellationToken)
+    private async Task DumpAsync(ArchiveWriter archive, List<string> dumpArguments, bool passwords, TaskCompletionSource started, CancellationToken cancellationToken)
     {
-        var environment = server.ChildEnvironment("backup");
+        var environment = server.ChildEnvironment("backup", SessionSettings.ChildOptions(server.Version.Major));
         var dump = ChildProgram.Start(tools.PgDump, dumpArguments, environment, observer, redirectInput: false, cancellationToken);
         await using (dump.ConfigureAwait(false))
         {
@@ -209,7 +235,9 @@ public sealed class BackupOperation
 
             using var member = await archive.OpenAsync(ArchiveFormat.DatabaseDump, cancellationToken).ConfigureAwait(false);
             var buffer = new byte[1 << 17];
-            int n;
+            var n = await dump.Output.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
+            started.SetResult(); // what pg_dump writes, it writes when it has all its locks
+            await member.WriteAsync(buffer.AsMemory(0, n), cancellationToken).ConfigureAwait(false);
             while ((n = await dump.Output.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0)
             {
                 await member.WriteAsync(buffer.AsMemory(0, n), cancellationToken).ConfigureAwait(false);
@@ -217,6 +245,25 @@ public sealed class BackupOperation
 
             await dump.CompleteAsync(cancellationToken).ConfigureAwait(false);
             await member.CompleteAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async Task WatchLocksAsync(int holder, Task dumpStarted, CancellationToken cancellationToken)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var watch = LockWatch.WatchAsync(server, holder, stop.Token);
+        if (await Task.WhenAny(watch, dumpStarted).ConfigureAwait(false) != watch)
+        {
+            await stop.CancelAsync().ConfigureAwait(false);
+        }
+
+        try
+        {
+            await watch.ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            // pg_dump has its locks: nothing is left to watch for.
         }
     }
 
@@ -228,6 +275,7 @@ public sealed class BackupOperation
             "--format=custom",
             "--compress=1", // rows of ours are not in it; large objects should not cost a core
             "--no-password",
+            "--encoding=" + properties.Encoding, // nothing is converted, whatever the role's client_encoding
             "--snapshot=" + session.Snapshot,
             string.Create(CultureInfo.InvariantCulture, $"--lock-wait-timeout={(long)options.LockTimeout.TotalMilliseconds}"),
             "--dbname=" + server.ChildDatabase(),

@@ -30,12 +30,13 @@ public sealed class TableSelection
     public List<string> Notes { get; } = [];
 
     /// <param name="session">The snapshot with its tables.</param>
+    /// <param name="encoding">The database's encoding.</param>
     /// <param name="options">Which tables to leave out.</param>
     /// <param name="cancellationToken">Stops the queries.</param>
     /// <exception cref="MoltException"><c>TableNotFound</c>, <c>TableNotReadable</c>, <c>RowsHidden</c>, <c>ExclusionBreaksRestore</c>.</exception>
-    public static async Task<TableSelection> MakeAsync(SnapshotSession session, BackupOptions options, CancellationToken cancellationToken)
+    public static async Task<TableSelection> MakeAsync(SnapshotSession session, string encoding, BackupOptions options, CancellationToken cancellationToken)
     {
-        static (string, string) Name(SourceTable t) => (t.Schema, t.Name);
+        (string, string) Name(SourceTable t) => (ByteText.Shown(t.Schema, encoding), ByteText.Shown(t.Name, encoding));
         var excluded = TablePatterns.Select(options.ExcludeTables, session.Tables, "ExcludeTable", Name);
         var withoutRows = TablePatterns.Select(options.ExcludeTableData, session.Tables, "ExcludeTableData", Name).Except(excluded).ToList();
         var selection = new TableSelection { Excluded = excluded, WithoutRows = withoutRows };

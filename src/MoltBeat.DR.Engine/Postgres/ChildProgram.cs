@@ -57,7 +57,7 @@ public sealed partial class ChildProgram : IAsyncDisposable
     /// <summary>Starts a program.</summary>
     /// <param name="path">The program's full path.</param>
     /// <param name="arguments">Its arguments; visible to every user of the machine, so never a secret.</param>
-    /// <param name="environment">Its connection, from <see cref="PinnedServer.ChildEnvironment"/>, in place of all inherited PG* variables.</param>
+    /// <param name="environment">Its connection, from <see cref="PinnedServer.ChildEnvironment(string)"/>, in place of all inherited PG* variables.</param>
     /// <param name="observer">Is told each line of its error output.</param>
     /// <param name="redirectInput">Whether something will be written to it; otherwise its input is empty.</param>
     /// <param name="cancellationToken">Stops it: politely, after five seconds by force.</param>

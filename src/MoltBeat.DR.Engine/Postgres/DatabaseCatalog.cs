@@ -12,16 +12,23 @@ public static class DatabaseCatalog
     /// <summary>User tables, as a condition on pg_class c and pg_namespace n. Users cannot make schemas that begin with pg_.</summary>
     private const string UserTables = "c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'";
 
-    /// <summary>Names and oids of the plain and partitioned tables: what has to be locked.</summary>
-    public static async Task<Dictionary<uint, string>> LockableTablesAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    /// <summary>Names and oids of the plain and partitioned tables that have to be locked; an extension's own are its business, or pg_dump's.</summary>
+    public static async Task<Dictionary<uint, string>> LockableTablesAsync(NpgsqlConnection connection, string encoding, IReadOnlyList<string> excluded, CancellationToken cancellationToken)
     {
         var tables = new Dictionary<uint, string>();
         await ReadAsync(connection, $"""
             SELECT c.oid, n.nspname::text, c.relname::text
             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
             WHERE {UserTables} AND c.relkind <> 'f'
+              AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
             ORDER BY c.oid
-            """, row => tables.Add(row.GetFieldValue<uint>(0), SqlName.Quote(row.GetString(1), row.GetString(2))), cancellationToken).ConfigureAwait(false);
+            """, row =>
+        {
+            if (!TablePatterns.Matches(excluded, encoding, row.GetString(1), row.GetString(2)))
+            {
+                tables.Add(row.GetFieldValue<uint>(0), SqlName.Quote(row.GetString(1), row.GetString(2)));
+            }
+        }, cancellationToken).ConfigureAwait(false);
         return tables;
     }
 

@@ -32,6 +32,9 @@ public sealed class PinnedServer : IAsyncDisposable
 
     public Version Version { get; }
 
+    /// <summary>It is a pooler in session mode that answers in the server's place; see <see cref="Pooler"/>.</summary>
+    public bool IsPooler { get; internal set; }
+
     /// <summary>Opens another session on the same server.</summary>
     /// <exception cref="MoltException">As of <see cref="ServerConnector"/>, without looking for another server.</exception>
     public async Task<NpgsqlConnection> OpenAsync(SessionOptions options, CancellationToken cancellationToken)
@@ -54,7 +57,7 @@ public sealed class PinnedServer : IAsyncDisposable
 
     /// <summary>The same server and role, another database. The caller disposes of it.</summary>
     public PinnedServer WithDatabase(string database) =>
-        new(Settings.WithDatabase(database), Address, UsesTls, Version, SessionOptions.Default, null);
+        new(Settings.WithDatabase(database), Address, UsesTls, Version, SessionOptions.Default, null) { IsPooler = IsPooler };
 
     /// <summary>
     /// The variables that make a client program of PostgreSQL's connect just so, the password among them: an environment
@@ -116,6 +119,15 @@ public sealed class PinnedServer : IAsyncDisposable
                 text.Append(CultureInfo.InvariantCulture, $" {keyword}={value}");
         }
         return text.ToString();
+    }
+
+    /// <summary>As <see cref="ChildEnvironment(string)"/>, with start-up options; without them behind a pooler, which may refuse any.</summary>
+    internal Dictionary<string, string> ChildEnvironment(string purpose, string options)
+    {
+        Dictionary<string, string> variables = new(ChildEnvironment(purpose), StringComparer.Ordinal);
+        if (!IsPooler)
+            variables["PGOPTIONS"] = $"{variables.GetValueOrDefault("PGOPTIONS")} {options}".Trim();
+        return variables;
     }
 
     public override string ToString() => Settings.Describe();

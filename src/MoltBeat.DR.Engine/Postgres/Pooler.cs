@@ -10,6 +10,9 @@ public static class Pooler
 {
     private const int Rounds = 3;
 
+    /// <param name="server">Is told when there is a pooler.</param>
+    /// <param name="connection">A session on it.</param>
+    /// <param name="cancellationToken">Stops the looking.</param>
     /// <exception cref="MoltException"><c>TransactionPooling</c>.</exception>
     public static async Task RefuseTransactionPoolingAsync(PinnedServer server, NpgsqlConnection connection, CancellationToken cancellationToken)
     {
@@ -20,6 +23,7 @@ public static class Pooler
             return;
         }
 
+        server.IsPooler = true;
         for (var round = 0; round < Rounds; round++)
         {
             var other = await server.OpenAsync(new SessionOptions("probe"), cancellationToken).ConfigureAwait(false);
@@ -29,7 +33,7 @@ public static class Pooler
                 try
                 {
                     // While the other session is inside a transaction, the process it has cannot also be ours.
-                    await DatabaseCatalog.ExecuteAsync(other, "BEGIN", cancellationToken).ConfigureAwait(false);
+                    await DatabaseCatalog.ExecuteAsync(other, "BEGIN ISOLATION LEVEL READ COMMITTED", cancellationToken).ConfigureAwait(false);
                     holder = await ProcessAsync(other, cancellationToken).ConfigureAwait(false);
                 }
                 catch (PostgresException e)

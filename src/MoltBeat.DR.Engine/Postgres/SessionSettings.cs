@@ -6,6 +6,15 @@ namespace MoltBeat.DR.Engine.Postgres;
 /// </summary>
 public static class SessionSettings
 {
+    /// <summary>
+    /// For client programs: start-up options against what the role or the database sets. A serializable transaction, for one,
+    /// is refused by a standby, and these programs begin with queries in whatever isolation is the default.
+    /// </summary>
+    /// <param name="serverMajor">The server's major version.</param>
+    public static string ChildOptions(int serverMajor)
+        => @"-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c default_transaction_read_only=off -c default_transaction_isolation=read\ committed -c default_transaction_deferrable=off -c standard_conforming_strings=on -c quote_all_identifiers=off -c client_min_messages=warning"
+            + (serverMajor >= 14 ? " -c idle_session_timeout=0" : "") + (serverMajor >= 17 ? " -c transaction_timeout=0" : "");
+
     /// <summary>One string of SET commands.</summary>
     /// <param name="serverVersion"><c>server_version_num</c>.</param>
     /// <param name="lockTimeout">How long to wait for a lock; zero waits for ever.</param>

@@ -41,16 +41,17 @@ public sealed class SnapshotSession : IAsyncDisposable
 
     public string? SystemIdentifier { get; private set; }
 
-    /// <summary>All user tables as the snapshot shows them; those of kind r and p are locked.</summary>
+    /// <summary>All user tables as the snapshot shows them; those of kind r and p are locked, but for excluded ones and members of extensions.</summary>
     public IReadOnlyList<SourceTable> Tables { get; private set; } = [];
 
     /// <param name="connection">A fresh connection, owned by the session from here on.</param>
     /// <param name="lockTimeout">How long to wait for any one table's lock.</param>
+    /// <param name="excluded">Tables that will not be read, as <see cref="TablePatterns.Select"/> takes them: they are not locked, nor need they be readable.</param>
     /// <param name="cancellationToken">Stops the waiting.</param>
     /// <exception cref="MoltException">
     /// <c>BackupAlreadyRunning</c>, <c>LockTimeout</c>, <c>TablesKeepChanging</c>, <c>ServerTooOld</c>.
     /// </exception>
-    public static async Task<SnapshotSession> StartAsync(NpgsqlConnection connection, TimeSpan lockTimeout, CancellationToken cancellationToken)
+    public static async Task<SnapshotSession> StartAsync(NpgsqlConnection connection, TimeSpan lockTimeout, IReadOnlyList<string> excluded, CancellationToken cancellationToken)
     {
         try
         {
@@ -66,7 +67,7 @@ public sealed class SnapshotSession : IAsyncDisposable
                 await DatabaseCatalog.ScalarAsync<bool>(connection, "SELECT pg_is_in_recovery()", cancellationToken).ConfigureAwait(false));
             await session.TakeBackupLockAsync(cancellationToken).ConfigureAwait(false);
             await session.ReadSystemIdentifierAsync(cancellationToken).ConfigureAwait(false);
-            await session.LockAndTakeSnapshotAsync(lockTimeout, cancellationToken).ConfigureAwait(false);
+            await session.LockAndTakeSnapshotAsync(lockTimeout, excluded, cancellationToken).ConfigureAwait(false);
             return session;
         }
         catch
@@ -128,11 +129,12 @@ public sealed class SnapshotSession : IAsyncDisposable
     /// Locks first and takes the snapshot then: LOCK TABLE at the head of a transaction takes none. Nobody can rewrite or
     /// truncate a table between the two, which an older snapshot would see as empty.
     /// </summary>
-    private async Task LockAndTakeSnapshotAsync(TimeSpan lockTimeout, CancellationToken cancellationToken)
+    private async Task LockAndTakeSnapshotAsync(TimeSpan lockTimeout, IReadOnlyList<string> excluded, CancellationToken cancellationToken)
     {
+        var encoding = (await DatabaseCatalog.ScalarAsync<string>(Connection, "SHOW server_encoding", cancellationToken).ConfigureAwait(false))!;
         for (var attempt = 1; ; attempt++)
         {
-            var listed = await DatabaseCatalog.LockableTablesAsync(Connection, cancellationToken).ConfigureAwait(false);
+            var listed = await DatabaseCatalog.LockableTablesAsync(Connection, encoding, excluded, cancellationToken).ConfigureAwait(false);
             await DatabaseCatalog.ExecuteAsync(Connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", cancellationToken).ConfigureAwait(false);
             if (await TryLockAsync(listed.Values, lockTimeout, cancellationToken).ConfigureAwait(false))
             {
@@ -141,7 +143,7 @@ public sealed class SnapshotSession : IAsyncDisposable
                 Lsn = await DatabaseCatalog.ScalarAsync<string>(Connection,
                     InRecovery ? "SELECT pg_last_wal_replay_lsn()::text" : "SELECT pg_current_wal_lsn()::text", cancellationToken).ConfigureAwait(false);
                 var tables = await DatabaseCatalog.TablesAsync(Connection, cancellationToken).ConfigureAwait(false);
-                if (tables.All(t => t.Kind == 'f' || (listed.TryGetValue(t.Oid, out var name) && name == t.QuotedName)))
+                if (tables.All(t => t.Kind == 'f' || t.ExtensionMember || TablePatterns.Matches(excluded, encoding, t.Schema, t.Name) || (listed.TryGetValue(t.Oid, out var name) && name == t.QuotedName)))
                 {
                     Tables = tables;
                     return;

@@ -21,8 +21,7 @@ public static class TablePatterns
         var selected = new List<T>();
         foreach (var pattern in patterns)
         {
-            var regex = new Regex("\\A" + Regex.Escape(pattern).Replace("\\*", ".*", StringComparison.Ordinal).Replace("\\?", ".", StringComparison.Ordinal) + "\\z",
-                RegexOptions.CultureInvariant | RegexOptions.Singleline);
+            var regex = Form(pattern);
             var found = tables.Where(t => regex.IsMatch($"{name(t).Schema}.{name(t).Name}") || regex.IsMatch(name(t).Name)).ToList();
             if (found.Count == 0)
             {
@@ -35,6 +34,18 @@ public static class TablePatterns
 
         return selected.Distinct().ToList();
     }
+
+    /// <summary>Whether a table matches any pattern of <see cref="Select"/>'s.</summary>
+    /// <param name="patterns">The patterns.</param>
+    /// <param name="encoding">The database's encoding.</param>
+    /// <param name="schema">The table's schema.</param>
+    /// <param name="name">The table.</param>
+    public static bool Matches(IReadOnlyList<string> patterns, string encoding, string schema, string name)
+        => patterns.Count > 0 && patterns.Any(p => Form(p) is var form && (form.IsMatch(ByteText.Shown($"{schema}.{name}", encoding)) || form.IsMatch(ByteText.Shown(name, encoding))));
+
+    private static Regex Form(string pattern)
+        => new("\\A" + Regex.Escape(pattern).Replace("\\*", ".*", StringComparison.Ordinal).Replace("\\?", ".", StringComparison.Ordinal) + "\\z",
+            RegexOptions.CultureInvariant | RegexOptions.Singleline);
 
     /// <summary>
     /// Patterns that match exactly these tables, in the language of pg_dump's --exclude-table-data: everything in double

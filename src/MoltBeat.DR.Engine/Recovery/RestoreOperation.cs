@@ -60,6 +60,7 @@ public sealed class RestoreOperation
             {
                 try
                 {
+                    await DatabaseCatalog.ExecuteAsync(admin, SessionSettings.Pin(server.Version.Major * 10000, TimeSpan.Zero), cancellationToken).ConfigureAwait(false);
                     await Pooler.RefuseTransactionPoolingAsync(server, admin, cancellationToken).ConfigureAwait(false);
                     return await new RestoreOperation(options, observer, archive, contents).RestoreAsync(server, admin, cancellationToken).ConfigureAwait(false);
                 }

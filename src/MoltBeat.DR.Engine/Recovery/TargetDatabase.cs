@@ -92,6 +92,7 @@ internal sealed class TargetDatabase
         var rename = preflight.TargetExists
             ? $"BEGIN; ALTER DATABASE {target} RENAME TO {replaced}; ALTER DATABASE {work} RENAME TO {target}; COMMIT"
             : $"ALTER DATABASE {work} RENAME TO {target}";
+        await EndPooledSessionsAsync(admin, cancellationToken).ConfigureAwait(false);
         await RenameAsync(admin, rename, cancellationToken).ConfigureAwait(false);
         made = false;
         if (preflight.TargetExists)
@@ -132,6 +133,16 @@ internal sealed class TargetDatabase
         catch (Exception e) when (e is MoltException or NpgsqlException or OperationCanceledException or InvalidOperationException)
         {
             observer.Warning($"Could not clean up after the failure ({e.Message}). Remove by hand, as far as they are there: DROP DATABASE {SqlName.Quote(WorkName)}{string.Concat(rolesMade.Select(r => $"; DROP ROLE {SqlName.Quote(r)}"))}.");
+        }
+    }
+
+    /// <summary>A pooler keeps its sessions when ours have ended; nobody else has any business in that database.</summary>
+    private async Task EndPooledSessionsAsync(NpgsqlConnection admin, CancellationToken cancellationToken)
+    {
+        if (adminServer.IsPooler)
+        {
+            await DatabaseCatalog.ReadAsync(admin, $"SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = {SqlName.Literal(WorkName)} AND usename = current_user",
+                _ => { }, cancellationToken).ConfigureAwait(false);
         }
     }
 

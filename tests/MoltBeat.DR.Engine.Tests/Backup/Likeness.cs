@@ -77,6 +77,7 @@ internal static class Likeness
     /// <summary>The same form of every value whatever the database sets.</summary>
     private static Dictionary<string, string> Environment(PostgresServer server) => new(server.ToolEnvironment)
     {
-        ["PGOPTIONS"] = "-c standard_conforming_strings=on -c bytea_output=hex -c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3 -c statement_timeout=0 -c default_transaction_read_only=off",
+        ["PGCLIENTENCODING"] = "SQL_ASCII", // bytes as they are
+        ["PGOPTIONS"] = "-c standard_conforming_strings=on -c bytea_output=hex -c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3 -c statement_timeout=0 -c default_transaction_read_only=off -c default_transaction_isolation=read\\ committed -c quote_all_identifiers=off -c lock_timeout=0 -c search_path=public",
     };
 }
