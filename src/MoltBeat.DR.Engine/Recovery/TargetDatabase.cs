@@ -97,7 +97,14 @@ internal sealed class TargetDatabase
         made = false;
         if (preflight.TargetExists)
         {
-            await DatabaseCatalog.ExecuteAsync(admin, $"DROP DATABASE {replaced}", CancellationToken.None).ConfigureAwait(false);
+            try
+            {
+                await DatabaseCatalog.ExecuteAsync(admin, $"DROP DATABASE {replaced}", CancellationToken.None).ConfigureAwait(false);
+            }
+            catch (PostgresException e)
+            {
+                observer.Warning($"The empty database that was called {options.TargetDatabase} could not be removed ({e.MessageText}): DROP DATABASE {replaced}.");
+            }
         }
     }
 
@@ -120,6 +127,11 @@ internal sealed class TargetDatabase
                 await DatabaseCatalog.ExecuteAsync(connection, SessionSettings.Pin(preflight.ServerVersion, TimeSpan.Zero), time.Token).ConfigureAwait(false);
                 if (made)
                 {
+                    if (await DatabaseCatalog.ScalarAsync<bool>(connection, $"SELECT datistemplate FROM pg_catalog.pg_database WHERE datname = {SqlName.Literal(WorkName)}", time.Token).ConfigureAwait(false))
+                    {
+                        await DatabaseCatalog.ExecuteAsync(connection, $"ALTER DATABASE {SqlName.Quote(WorkName)} IS_TEMPLATE false", time.Token).ConfigureAwait(false);
+                    }
+
                     var sql = preflight.ServerVersion >= 130000 ? $"DROP DATABASE IF EXISTS {SqlName.Quote(WorkName)} WITH (FORCE)" : $"DROP DATABASE IF EXISTS {SqlName.Quote(WorkName)}";
                     await DatabaseCatalog.ExecuteAsync(connection, sql, time.Token).ConfigureAwait(false);
                 }
@@ -154,7 +166,9 @@ internal sealed class TargetDatabase
         {
             try
             {
-                await DatabaseCatalog.ExecuteAsync(admin, sql, cancellationToken).ConfigureAwait(false);
+                // Not to be stopped within: whether it has come to pass must be known.
+                cancellationToken.ThrowIfCancellationRequested();
+                await DatabaseCatalog.ExecuteAsync(admin, sql, CancellationToken.None).ConfigureAwait(false);
                 return;
             }
             catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.ObjectInUse && DateTimeOffset.UtcNow < deadline)
@@ -203,8 +217,10 @@ internal sealed class TargetDatabase
             }
         }
 
-        await DatabaseCatalog.ExecuteAsync(admin, "COMMIT", cancellationToken).ConfigureAwait(false);
+        // Before the command, and not to be stopped within it: whether it has come to pass must be known.
+        cancellationToken.ThrowIfCancellationRequested();
         rolesMade.AddRange(roles);
+        await DatabaseCatalog.ExecuteAsync(admin, "COMMIT", CancellationToken.None).ConfigureAwait(false);
     }
 
     private async Task WarnOfLeftoversAsync(NpgsqlConnection admin, CancellationToken cancellationToken)
@@ -212,7 +228,7 @@ internal sealed class TargetDatabase
         var left = new List<string>();
         await DatabaseCatalog.ReadAsync(admin, $"""
             SELECT d.datname::text FROM pg_catalog.pg_database d
-            WHERE d.datname LIKE {SqlName.Literal(NamePrefix.Replace("_", "\\_", StringComparison.Ordinal) + "%")} AND shobj_description(d.oid, 'pg_database') LIKE {SqlName.Literal(CommentPrefix + "%")}
+            WHERE d.datname ~ '^{NamePrefix}[0-9a-f]+(_was)?$'
               AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid)
             """, row => left.Add(row.GetString(0)), cancellationToken).ConfigureAwait(false);
         foreach (var name in left)

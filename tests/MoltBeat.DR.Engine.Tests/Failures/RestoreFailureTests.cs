@@ -179,6 +179,44 @@ public sealed class RestoreFailureTests(Workbench bench) : IDisposable
         await server.ExecuteAsync("DROP ROLE passing_by", cancel: Cancel);
     }
 
+    [Fact]
+    public async Task A_name_that_is_taken_meanwhile_is_left_alone_even_when_the_database_was_a_template()
+    {
+        var server = await bench.ServerAsync();
+        var editor = new ArchiveEditor(await bench.SampleAsync());
+        var contents = editor.ReadContents();
+        contents["database"]!["isTemplate"] = true;
+        editor.WriteContents(contents);
+        _tools.Replace("pg_restore", $"{_tools.Wait}; exec \"$real\" \"$@\"", "--section=post-data");
+        var target = bench.Unique("restored");
+        var restore = bench.RestoreAsync(editor.Build(), target, o => o with { ClientToolFolder = _tools.Folder });
+        await _tools.UntilWaitingAsync(restore);
+        await using (var taken = await server.CreateDatabaseAsync(target, cancel: Cancel))
+        {
+            await taken.ExecuteAsync("CREATE TABLE precious (x int)", Cancel);
+            _tools.LetGo();
+            Assert.Equal("TargetNotEmpty", (await Assert.ThrowsAsync<MoltException>(() => restore)).Id);
+            Assert.Equal(0, await taken.ScalarAsync<long>("SELECT count(*) FROM precious", Cancel));
+        }
+
+        await bench.ExpectNothingLeftAsync(null, target);
+    }
+
+    [Fact]
+    public async Task An_empty_target_is_replaced_by_a_restore_that_works_and_kept_by_one_that_fails()
+    {
+        var server = await bench.ServerAsync();
+        await using var target = await server.CreateDatabaseAsync(bench.Unique("restored"), cancel: Cancel);
+        _tools.Replace("pg_restore", "exit 3", "--section=post-data");
+        await Assert.ThrowsAsync<MoltException>(async () => await bench.RestoreAsync(await bench.SampleAsync(), target.Name, o => o with { ClientToolFolder = _tools.Folder }));
+        Assert.Equal(0, await target.ScalarAsync<long>("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace", Cancel));
+        await bench.ExpectNothingLeftAsync();
+
+        await bench.RestoreAsync(await bench.SampleAsync(), target.Name);
+        Assert.Equal(400, await target.ScalarAsync<long>("SELECT count(*) FROM app.users", Cancel));
+        await bench.ExpectNothingLeftAsync();
+    }
+
     private async Task CutAsync(Func<PostgresServer, Task> cut)
     {
         var server = await bench.ServerAsync();
