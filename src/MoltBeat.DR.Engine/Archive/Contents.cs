@@ -22,7 +22,7 @@ public sealed record Contents
     /// <summary>Tables whose rows the archive holds in parts, in the order of their numbers (1, 2, …) in member names.</summary>
     public required IReadOnlyList<TableContents> Tables { get; init; }
 
-    /// <summary>Tables whose rows, if any, <c>database.dump</c> holds, each with the reason.</summary>
+    /// <summary>All other tables, each with the reason: <c>database.dump</c> holds their rows, if they have any. Partitioned tables are among them.</summary>
     public IReadOnlyList<OtherTable> LeftToPgDump { get; init; } = [];
 
     /// <summary>Large objects, digested as rows of (loid, pageno, data); null when the role may not read them all.</summary>
@@ -71,4 +71,15 @@ public sealed record TableContents
 /// <param name="RawBytes">Bytes of the whole COPY file before compression.</param>
 public sealed record PartContents(string Member, long Rows, string Digest, long RawBytes);
 
-public sealed record OtherTable(string Schema, string Name, string Reason);
+public sealed record OtherTable(string Schema, string Name, string Reason)
+{
+    public uint Oid { get; init; }
+
+    public bool Partitioned { get; init; }
+
+    /// <summary>As of <see cref="TableContents"/>.</summary>
+    public IReadOnlyList<TableObject> Objects { get; init; } = [];
+
+    /// <summary>As of <see cref="TableContents"/>.</summary>
+    public IReadOnlyList<uint> Parents { get; init; } = [];
+}

@@ -10,7 +10,14 @@ namespace MoltBeat.DR.Engine.Archive;
 /// <param name="Oid">The object's oid.</param>
 /// <param name="Kind">TABLE, INDEX, FK CONSTRAINT, …</param>
 /// <param name="Rest">Schema, name and owner, separated by blanks that names may hold too.</param>
-public sealed record DumpEntry(string Line, uint Catalog, uint Oid, string Kind, string Rest);
+public sealed record DumpEntry(string Line, uint Catalog, uint Oid, string Kind, string Rest)
+{
+    /// <summary>Its number in the dump.</summary>
+    public int Id { get; init; }
+
+    /// <summary>Numbers of the entries that it needs.</summary>
+    public IReadOnlyList<int> DependsOn { get; init; } = [];
+}
 
 /// <summary>The table of contents of <c>database.dump</c>.</summary>
 public sealed partial record DumpList(IReadOnlyList<DumpEntry> Entries)
@@ -26,12 +33,13 @@ public sealed partial record DumpList(IReadOnlyList<DumpEntry> Entries)
         "DATABASE", "COMMENT", "DEFAULT", "TRIGGER", "DOMAIN", "SCHEMA", "SERVER", "POLICY", "BLOBS", "INDEX", "TABLE", "BLOB", "CAST", "RULE", "TYPE", "VIEW", "ACL",
     ];
 
+    private const string Dependencies = ";\tdepends on:";
     private const int LongestList = 1 << 28;
 
     /// <exception cref="MoltException"><c>ChildProgramFailed</c> when pg_restore cannot read the dump.</exception>
     public static async Task<DumpList> ReadAsync(ClientTools tools, DumpFile dump, IOperationObserver observer, CancellationToken cancellationToken)
     {
-        var text = await ChildProgram.CaptureAsync(tools.PgRestore, ["--list", dump.Path], new Dictionary<string, string>(), observer, LongestList, cancellationToken).ConfigureAwait(false);
+        var text = await ChildProgram.CaptureAsync(tools.PgRestore, ["--list", "--verbose", dump.Path], new Dictionary<string, string>(), observer, LongestList, cancellationToken).ConfigureAwait(false);
         var entries = new List<DumpEntry>();
         foreach (var line in text.Split('\n'))
         {
@@ -39,7 +47,11 @@ public sealed partial record DumpList(IReadOnlyList<DumpEntry> Entries)
             {
                 var rest = match.Groups["rest"].Value;
                 var kind = Kinds.FirstOrDefault(k => rest.StartsWith(k + " ", StringComparison.Ordinal) || rest == k) ?? rest.Split(' ')[0];
-                entries.Add(new DumpEntry(line, Number(match, "catalog"), Number(match, "oid"), kind, rest[Math.Min(rest.Length, kind.Length + 1)..]));
+                entries.Add(new DumpEntry(line, Number(match, "catalog"), Number(match, "oid"), kind, rest[Math.Min(rest.Length, kind.Length + 1)..]) { Id = (int)Number(match, "id") });
+            }
+            else if (line.StartsWith(Dependencies, StringComparison.Ordinal) && entries.Count > 0)
+            {
+                entries[^1] = entries[^1] with { DependsOn = line[Dependencies.Length..].Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(id => int.Parse(id, CultureInfo.InvariantCulture)).ToList() };
             }
         }
 
@@ -48,6 +60,6 @@ public sealed partial record DumpList(IReadOnlyList<DumpEntry> Entries)
 
     private static uint Number(Match match, string group) => uint.TryParse(match.Groups[group].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : 0;
 
-    [GeneratedRegex(@"\A[0-9]+; (?<catalog>[0-9]+) (?<oid>[0-9]+) (?<rest>.+)\z", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"\A(?<id>[0-9]+); (?<catalog>[0-9]+) (?<oid>[0-9]+) (?<rest>.+)\z", RegexOptions.CultureInvariant)]
     private static partial Regex Form();
 }

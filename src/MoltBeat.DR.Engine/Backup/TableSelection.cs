@@ -37,8 +37,8 @@ public sealed class TableSelection
     public static async Task<TableSelection> MakeAsync(SnapshotSession session, string encoding, BackupOptions options, CancellationToken cancellationToken)
     {
         (string, string) Name(SourceTable t) => (ByteText.Shown(t.Schema, encoding), ByteText.Shown(t.Name, encoding));
-        var excluded = TablePatterns.Select(options.ExcludeTables, session.Tables, "ExcludeTable", Name);
-        var withoutRows = TablePatterns.Select(options.ExcludeTableData, session.Tables, "ExcludeTableData", Name).Except(excluded).ToList();
+        var excluded = WithPartitions(TablePatterns.Select(options.ExcludeTables, session.Tables, "ExcludeTable", Name), session.Tables);
+        var withoutRows = WithPartitions(TablePatterns.Select(options.ExcludeTableData, session.Tables, "ExcludeTableData", Name), session.Tables).Except(excluded).ToList();
         var selection = new TableSelection { Excluded = excluded, WithoutRows = withoutRows };
         await selection.RefuseBrokenRestoreAsync(session.Connection, session.Tables, cancellationToken).ConfigureAwait(false);
 
@@ -48,9 +48,14 @@ public sealed class TableSelection
             {
                 selection.Place(table, session.InRecovery);
             }
-            else if (table.Kind == 'f')
+            else
             {
-                selection.LeftToPgDump.Add(new OtherTable(table.Schema, table.Name, "a foreign table: its rows live on another server and are not part of this database"));
+                selection.Leave(table, table.Kind switch
+                {
+                    'f' => "a foreign table: its rows live on another server and are not part of this database",
+                    'p' => "partitioned: its rows are its partitions'",
+                    _ => "its rows were to be left out",
+                });
             }
         }
 
@@ -62,25 +67,42 @@ public sealed class TableSelection
     {
         if (table.ExtensionMember)
         {
-            LeftToPgDump.Add(new OtherTable(table.Schema, table.Name, "made by an extension, which says what of it to dump"));
+            Leave(table, "made by an extension, which says what of it to dump");
         }
         else if (table.LoadedThroughRoot)
         {
-            LeftToPgDump.Add(new OtherTable(table.Schema, table.Name, "partitioned by the hash of an enum: after a restore rows belong to other partitions, and pg_dump loads them through the root"));
+            Leave(table, "partitioned by the hash of an enum: after a restore rows belong to other partitions, and pg_dump loads them through the root");
         }
         else if (table.AccessMethod != "heap")
         {
-            LeftToPgDump.Add(new OtherTable(table.Schema, table.Name, $"its access method is {table.AccessMethod}"));
+            Leave(table, $"its access method is {table.AccessMethod}");
         }
         else if (table.Persistence == 'u' && inRecovery)
         {
             WithoutRows.Add(table);
+            Leave(table, "unlogged, and this is a standby");
             Notes.Add($"{table}: an unlogged table has no rows on a standby.");
         }
         else
         {
             Copied.Add(table);
         }
+    }
+
+    private void Leave(SourceTable table, string reason)
+        => LeftToPgDump.Add(new OtherTable(table.Schema, table.Name, reason) { Oid = table.Oid, Partitioned = table.Kind == 'p', Objects = table.Objects, Parents = table.Parents });
+
+    /// <summary>A partitioned table brings its partitions, and theirs.</summary>
+    private static List<SourceTable> WithPartitions(List<SourceTable> chosen, IReadOnlyList<SourceTable> tables)
+    {
+        var oids = chosen.Where(t => t.Kind == 'p').Select(t => t.Oid).ToHashSet();
+        while (oids.Count > 0 && tables.Where(t => t.Parents.Any(oids.Contains) && !chosen.Contains(t)).ToList() is { Count: > 0 } found)
+        {
+            chosen.AddRange(found);
+            oids.UnionWith(found.Where(t => t.Kind == 'p').Select(t => t.Oid));
+        }
+
+        return chosen;
     }
 
     private static void RefuseShortBackup(SnapshotSession session, IReadOnlyCollection<SourceTable> copied)

@@ -269,11 +269,13 @@ public static class DatabaseCatalog
                    coalesce(pg_relation_size(CASE WHEN i.oid IS NOT NULL THEN i.oid WHEN k.contype IN ('p', 'u', 'x') THEN k.conindid END), 0)
             FROM pg_catalog.pg_depend d
               JOIN pg_catalog.pg_class c ON c.oid = d.refobjid AND c.relkind IN ('r', 'p') AND c.oid >= 16384
-              LEFT JOIN pg_catalog.pg_class i ON d.classid = 'pg_catalog.pg_class'::regclass AND i.oid = d.objid AND i.relkind = 'i'
+              LEFT JOIN pg_catalog.pg_class i ON d.classid = 'pg_catalog.pg_class'::regclass AND i.oid = d.objid AND i.relkind IN ('i', 'I')
               LEFT JOIN pg_catalog.pg_constraint k ON d.classid = 'pg_catalog.pg_constraint'::regclass AND k.oid = d.objid
             WHERE d.refclassid = 'pg_catalog.pg_class'::regclass
               AND (i.oid IS NOT NULL OR k.oid IS NOT NULL
-                OR d.classid IN ('pg_catalog.pg_trigger'::regclass, 'pg_catalog.pg_rewrite'::regclass, 'pg_catalog.pg_policy'::regclass, 'pg_catalog.pg_statistic_ext'::regclass))
+                OR d.classid IN ('pg_catalog.pg_trigger'::regclass, 'pg_catalog.pg_policy'::regclass, 'pg_catalog.pg_statistic_ext'::regclass)
+                OR (d.classid = 'pg_catalog.pg_rewrite'::regclass AND EXISTS (
+                  SELECT FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class t ON t.oid = r.ev_class WHERE r.oid = d.objid AND t.relkind IN ('r', 'p'))))
             """, row => Add(objects, row.GetFieldValue<uint>(0), new TableObject(row.GetFieldValue<uint>(1), row.GetFieldValue<uint>(2), row.GetInt64(3))),
             cancellationToken).ConfigureAwait(false);
         return objects;

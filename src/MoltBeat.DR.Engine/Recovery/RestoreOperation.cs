@@ -169,8 +169,9 @@ public sealed class RestoreOperation
             await using (connection.ConfigureAwait(false))
             {
                 await DatabaseCatalog.ExecuteAsync(connection, SessionSettings.Pin(serverVersion, TimeSpan.Zero), cancellationToken).ConfigureAwait(false);
-                await chosen.DropOthersAsync(connection, contents, cancellationToken).ConfigureAwait(false);
-                data = await ChosenTables.DataAsync(connection, list, cancellationToken).ConfigureAwait(false);
+                await pgRestore.RunAsync("data", 1, ChosenTables.SequenceValues(list), cancellationToken).ConfigureAwait(false);
+                await chosen.DropOthersAsync(connection, cancellationToken).ConfigureAwait(false);
+                data = chosen.Data(list);
             }
 
             post = chosen.PostData(list, out leftOut);

@@ -43,7 +43,7 @@ internal sealed class RestoreProof(PinnedServer target, int serverVersion, Conte
         }
 
         await RunTogether.RunAsync(cancellationToken, stop => Enumerable.Range(0, options.Jobs).Select(_ => Task.Run(() => WorkAsync(work, stop), stop))).ConfigureAwait(false);
-        var results = tables.Select(t => new RestoredTable($"{t.Schema}.{t.Name}", t.Rows, t.Digest, !options.SkipProof)).ToList();
+        var results = tables.Select(t => new RestoredTable(ByteText.Shown($"{t.Schema}.{t.Name}", contents.Database.Encoding), t.Rows, t.Digest, !options.SkipProof)).ToList();
         if (!options.SkipProof)
         {
             Compare(tables, problems);

@@ -48,7 +48,7 @@ public sealed class RestoreResult
     /// <summary>Large objects were compared too; null when there are none to compare or the role may not read them.</summary>
     public bool? LargeObjectsProven { get; init; }
 
-    /// <summary>Foreign keys left out, because the table they refer to was not chosen.</summary>
+    /// <summary>Foreign keys, policies, rules and the like of chosen tables that were left out, because they need a table that was not chosen.</summary>
     public IReadOnlyList<string> LeftOut { get; init; } = [];
 
     public IReadOnlyList<string> RolesCreated { get; init; } = [];

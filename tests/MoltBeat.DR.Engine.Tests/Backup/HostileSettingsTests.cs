@@ -54,7 +54,7 @@ public sealed class HostileSettingsTests(PostgresFixture postgres)
             await workshop.VerifyAsync(backup);
             var result = await workshop.RestoreAsync(backup, server.Uri("postgres", role, Password), copy);
             Assert.Equal(ProofStatus.Proven, result.Proof);
-            await Likeness.AssertAsync(source, server, copy);
+            await Likeness.AssertAsync(source, server, copy, schema: !everything); // members of extensions belong to who restores
 
             // Without them the backup is the same.
             await server.ExecuteAsync($"ALTER ROLE {role} RESET ALL; ALTER DATABASE {Sql.Identifier(source.Name)} RESET ALL", cancel: Cancel);
