@@ -105,7 +105,15 @@ task_pack() {
 }
 
 task_docs() {
-  fail "There is nothing to make yet."
+  need_dotnet
+  say "Building the module and the maker of its help"
+  dotnet build src/MoltBeat.DR -c "$configuration" -v quiet
+  dotnet build src/MoltBeat.DR.Help -c "$configuration" -v quiet
+  say "Making the help from docs/cmdlets and the cmdlets themselves"
+  dotnet "src/MoltBeat.DR.Help/bin/$configuration/net10.0/MoltBeat.DR.Help.dll" output/MoltBeat.DR/MoltBeat.DR.psd1 docs/cmdlets en-US
+  # Into the module that stands there, too.
+  mkdir -p output/MoltBeat.DR/en-US
+  cp en-US/* output/MoltBeat.DR/en-US/
 }
 
 task_clean() {

@@ -7,6 +7,8 @@ namespace MoltBeat.DR.Tests;
 /// <summary>Where the build has put what is tested.</summary>
 internal static class Staged
 {
+    public static string RepositoryFolder { get; } = Metadata("RepositoryRoot");
+
     public static string OutputFolder { get; } = Metadata("OutputRoot");
 
     public static string ModuleFolder { get; } = Path.Combine(OutputFolder, "MoltBeat.DR");
