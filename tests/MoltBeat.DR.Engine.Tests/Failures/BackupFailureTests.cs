@@ -3,6 +3,7 @@ using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Backup;
 using MoltBeat.DR.Engine.Postgres;
 using MoltBeat.DR.Engine.Tests.Archive;
+using MoltBeat.DR.Engine.Tests.Postgres;
 using MoltBeat.DR.Engine.Tests.Storage;
 using MoltBeat.TestServers;
 using Xunit;
@@ -257,6 +258,44 @@ public sealed class BackupFailureTests(Workbench bench) : IDisposable
             .Append(editor.ReadContents().ToJsonString()).Append(editor.Manifest.ToJsonString()).Append(backup.Path);
         Assert.All(shown, text => Assert.All(forms, form => Assert.DoesNotContain(form, text, StringComparison.Ordinal)));
         await server.ExecuteAsync("DROP ROLE keeper", cancel: Cancel);
+    }
+
+    [Theory]
+    [InlineData("uri")]
+    [InlineData("credential")]
+    [InlineData("PGPASSWORD")]
+    [InlineData("passfile")]
+    public async Task A_password_from_any_source_stays_out_of_what_failing_programs_say(string source)
+    {
+        var server = await bench.ServerAsync();
+        await using var database = await bench.CreateSampleDatabaseAsync();
+        using var around = new FakeSurroundings();
+        if (source == "PGPASSWORD")
+        {
+            around["PGPASSWORD"] = PostgresServer.Password;
+        }
+        else if (source == "passfile")
+        {
+            around.Write(".pgpass", $"*:{server.Port}:*:*:{PostgresServer.Password.Replace(@"\", @"\\", StringComparison.Ordinal).Replace(":", @"\:", StringComparison.Ordinal)}\n");
+        }
+
+        var connection = source switch
+        {
+            "uri" => around.Parse(database.Uri),
+            "credential" => around.Parse(server.Uri(database.Name, password: ""), PostgresServer.Superuser, PostgresServer.Password),
+            _ => around.Parse(server.Uri(database.Name, password: "")),
+        };
+        const string Talkative = "echo \"my password is $PGPASSWORD\" >&2; exit 1";
+        _tools.Replace("pg_dump", Talkative);
+        _tools.Replace("pg_restore", Talkative, "--section=pre-data");
+        var listener = new Listener();
+        var backup = await Assert.ThrowsAsync<MoltException>(() => Workbench.BackUpAsync(database, _folder, o => o with { Connection = connection, ClientToolFolder = _tools.Folder }, listener));
+        var restore = await Assert.ThrowsAsync<MoltException>(async () =>
+            await bench.RestoreAsync(await bench.SampleAsync(), bench.Unique("restored"), o => o with { Connection = connection, ClientToolFolder = _tools.Folder }, listener));
+        Assert.Contains("my password is ***", backup.Message, StringComparison.Ordinal);
+        Assert.Contains("my password is ***", restore.Message, StringComparison.Ordinal);
+        Assert.All(listener.Lines.Append(backup.ToString()).Append(restore.ToString()), text => Assert.DoesNotContain("s3cret", text, StringComparison.Ordinal));
+        await bench.ExpectNothingLeftAsync(_folder);
     }
 
     /// <summary>Does something to the server while pg_dump is kept waiting.</summary>
