@@ -13,7 +13,7 @@ namespace MoltBeat.DR.Engine.Tests.Failures;
 [Collection(Workbench.Name)]
 public sealed class DamagedArchiveTests(Workbench bench)
 {
-    private static readonly string s_noTools = Directory.CreateTempSubdirectory("molt-no-tools-").FullName;
+    private const string NoTools = "/nowhere/at/all";
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -45,7 +45,7 @@ public sealed class DamagedArchiveTests(Workbench bench)
         {
             var e = await Assert.ThrowsAsync<MoltException>(() => ArchiveReader.OpenAsync(new MemoryArchive(archive[..length]), Cancel));
             Assert.True(e.Id is "NotAnArchive" or "ArchiveDamaged", $"{length}: {e.Id}");
-            Assert.False((await Workbench.VerifyAsync(archive[..length], tools: s_noTools)).Passed, $"{length}");
+            Assert.False((await Workbench.VerifyAsync(archive[..length], tools: NoTools)).Passed, $"{length}");
         }
     }
 
@@ -72,7 +72,7 @@ public sealed class DamagedArchiveTests(Workbench bench)
             {
                 foreach (var level in new[] { VerificationLevel.Quick, VerificationLevel.Full })
                 {
-                    var result = await Workbench.VerifyAsync(Flip(archive, at, random.Next(8)), level, s_noTools);
+                    var result = await Workbench.VerifyAsync(Flip(archive, at, random.Next(8)), level, NoTools);
                     Assert.False(result.Passed, $"{level}: a flipped bit in the {part} of {member.Name} at {at}");
                     Assert.True(member.Name is ArchiveFormat.Manifest or ArchiveFormat.Index || result.Failed.Any(c => c.Detail.Contains(member.Name, StringComparison.Ordinal)),
                         $"{level}: {part} of {member.Name}: {string.Join("; ", result.Failed.Select(c => c.Detail))}");
@@ -235,7 +235,7 @@ public sealed class DamagedArchiveTests(Workbench bench)
         var contents = editor.ReadContents();
         contents["tables"]![0]!["later"] = "y";
         editor.WriteContents(contents);
-        Assert.True((await Workbench.VerifyAsync(editor.Build(), tools: s_noTools)).Passed);
+        Assert.True((await Workbench.VerifyAsync(editor.Build(), tools: NoTools)).Passed);
     }
 
     public static TheoryData<string> Forgeries =>
@@ -303,7 +303,7 @@ public sealed class DamagedArchiveTests(Workbench bench)
         editor[part] = Bomb(4L << 30);
         var bomb = editor.Build();
         var before = GC.GetTotalAllocatedBytes();
-        var result = await Workbench.VerifyAsync(bomb, tools: s_noTools);
+        var result = await Workbench.VerifyAsync(bomb, tools: NoTools);
         Assert.Contains(result.Failed, c => c.Detail.Contains(part, StringComparison.Ordinal));
         var target = bench.Unique("bomb");
         Assert.Equal("ArchiveDamaged", (await Assert.ThrowsAsync<MoltException>(() => bench.RestoreAsync(bomb, target))).Id);
@@ -352,7 +352,7 @@ public sealed class DamagedArchiveTests(Workbench bench)
             var target = bench.Unique("broken");
             var e = await Assert.ThrowsAsync<MoltException>(() => bench.RestoreAsync(editor.Build(), target, o => o with { CreateRoles = true }));
             Assert.True(e.Id is "ArchiveDamaged" or "RolesMissing", e.Id + e.Message);
-            Assert.False((await Workbench.VerifyAsync(editor.Build(), tools: s_noTools)).Passed);
+            Assert.False((await Workbench.VerifyAsync(editor.Build(), tools: NoTools)).Passed);
             await bench.ExpectNothingLeftAsync(null, target);
         }
     }
@@ -440,11 +440,11 @@ public sealed class DamagedArchiveTests(Workbench bench)
 
         if (verifies)
         {
-            Assert.False((await Workbench.VerifyAsync(archive, tools: s_noTools)).Passed);
+            Assert.False((await Workbench.VerifyAsync(archive, tools: NoTools)).Passed);
         }
         else
         {
-            Assert.Equal(id, (await Assert.ThrowsAsync<MoltException>(() => Workbench.VerifyAsync(archive, tools: s_noTools))).Id);
+            Assert.Equal(id, (await Assert.ThrowsAsync<MoltException>(() => Workbench.VerifyAsync(archive, tools: NoTools))).Id);
         }
 
         var target = bench.Unique("refused");
@@ -469,7 +469,7 @@ public sealed class DamagedArchiveTests(Workbench bench)
             try
             {
                 await new BackupCatalog(new MemoryStore(archive)).ListAsync(_ => { }, Cancel);
-                var result = await Workbench.VerifyAsync(archive, tools: s_noTools);
+                var result = await Workbench.VerifyAsync(archive, tools: NoTools);
                 Assert.False(changed && result.Passed, $"passed although changed: {what}");
             }
             catch (MoltException)
