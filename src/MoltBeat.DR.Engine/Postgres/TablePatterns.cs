@@ -7,9 +7,6 @@ namespace MoltBeat.DR.Engine.Postgres;
 /// <summary>Names of tables as people give them, and as pg_dump takes them.</summary>
 public static class TablePatterns
 {
-    /// <summary>pg_dump gets one argument for this many names: a query each would take minutes for thousands of tables.</summary>
-    private const int NamesPerArgument = 200;
-
     /// <summary>Picks the tables that match any pattern. Upper and lower case matter, as PostgreSQL stores the names.</summary>
     /// <param name="patterns"><c>name</c> or <c>schema.name</c>, with * and ?.</param>
     /// <param name="tables">The tables to choose from.</param>
@@ -49,7 +46,7 @@ public static class TablePatterns
 
     /// <summary>
     /// Patterns that match exactly these tables, in the language of pg_dump's --exclude-table-data: everything in double
-    /// quotes is literal, and (a|b) outside of them is a regular expression. pg_dump takes its arguments to be in the
+    /// quotes is literal, and outside of them is a regular expression. pg_dump takes its arguments to be in the
     /// database's encoding, while we can give UTF-8 only: in other databases the server is asked for each letter beyond
     /// ASCII, which is then given by its number.
     /// </summary>
@@ -73,20 +70,9 @@ public static class TablePatterns
             }
         }
 
-        return Patterns(chosen, numbers).ToList();
-    }
-
-    private static IEnumerable<string> Patterns(List<SourceTable> tables, Dictionary<string, string> numbers)
-    {
-        foreach (var schema in tables.GroupBy(t => t.Schema, StringComparer.Ordinal))
-        {
-            foreach (var chunk in schema.Chunk(NamesPerArgument))
-            {
-                var pattern = new StringBuilder(Literal(schema.Key, numbers)).Append(".(");
-                pattern.AppendJoin('|', chunk.Select(t => Literal(t.Name, numbers)));
-                yield return pattern.Append(')').ToString();
-            }
-        }
+        // One each: pg_dump asks the server for every pattern, which finds a literal name by index. Alternatives, (a|b|…), it
+        // compiles: 5,000 names took 2 s one by one, 6 s by twenties and 80 s by two hundreds.
+        return chosen.ConvertAll(t => $"{Literal(t.Schema, numbers)}.{Literal(t.Name, numbers)}");
     }
 
     private static string Literal(string name, Dictionary<string, string> numbers)

@@ -29,7 +29,7 @@ internal static class Likeness
         SELECT pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype, datlocprovider, datistemplate, datallowconn, datconnlimit, shobj_description(oid, 'pg_database'),
                (SELECT spcname FROM pg_tablespace t WHERE t.oid = dattablespace), (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(datacl) a)
         FROM pg_database WHERE datname = current_database();
-        SELECT setrole::regrole, unnest(setconfig) FROM pg_db_role_setting WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1, 2
+        SELECT setrole::regrole::text, unnest(setconfig) FROM pg_db_role_setting WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1, 2
         """;
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
