@@ -1,4 +1,3 @@
-using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Postgres;
 using MoltBeat.DR.Engine.Recovery;
 using MoltBeat.DR.Engine.Tests.Backup;

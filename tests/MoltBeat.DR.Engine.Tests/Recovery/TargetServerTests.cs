@@ -1,7 +1,6 @@
 using MoltBeat.DR.Engine.Recovery;
 using MoltBeat.DR.Engine.Tests.Backup;
 using MoltBeat.TestServers;
-using Npgsql;
 using Xunit;
 
 namespace MoltBeat.DR.Engine.Tests.Recovery;
