@@ -80,7 +80,14 @@ task_test() {
   say "Checking the formatting: dotnet format --verify-no-changes"
   dotnet format "$solution" --verify-no-changes --no-restore
   say "Running all tests"
-  dotnet test --solution "$solution" -c "$configuration" --no-build "$@"
+  local summary code=0
+  summary=$(mktemp)
+  dotnet test --solution "$solution" -c "$configuration" --no-build "$@" | tee "$summary" || code=$?
+  # The counts once more on one line, in the form that every kind of continuous integration can read.
+  awk '$1 == "succeeded:" { p = $2 } $1 == "failed:" { f = $2 } $1 == "skipped:" { s = $2 }
+       END { if (p != "") printf "%d passed, %d failed, %d skipped\n", p, f, s }' "$summary"
+  rm -f "$summary"
+  return "$code"
 }
 
 task_demo() {

@@ -144,6 +144,7 @@ public sealed class RestoreOperation
                     Tables = tables,
                     LargeObjectsProven = largeObjects,
                     LeftOut = leftOut,
+                    NotCompared = contents.LeftToPgDump.Select(t => $"{t.Schema}.{t.Name}: {t.Reason}").ToList(),
                     RolesCreated = target.RolesMade,
                     Steps = steps,
                     Duration = clock.Elapsed,

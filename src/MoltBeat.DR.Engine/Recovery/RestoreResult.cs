@@ -48,6 +48,9 @@ public sealed class RestoreResult
     /// <summary>Large objects were compared too; null when there are none to compare or the role may not read them.</summary>
     public bool? LargeObjectsProven { get; init; }
 
+    /// <summary>Tables that pg_restore filled, if at all, each with the reason: their rows were not compared with the backup's.</summary>
+    public IReadOnlyList<string> NotCompared { get; init; } = [];
+
     /// <summary>Foreign keys, policies, rules and the like of chosen tables that were left out, because they need a table that was not chosen.</summary>
     public IReadOnlyList<string> LeftOut { get; init; } = [];
 

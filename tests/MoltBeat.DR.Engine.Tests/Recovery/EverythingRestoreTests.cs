@@ -26,6 +26,7 @@ public sealed class EverythingRestoreTests(PostgresFixture postgres)
             Assert.Equal(ProofStatus.Proven, result.Proof);
             Assert.True(result.LargeObjectsProven);
             Assert.All(result.Tables, t => Assert.True(t.Proven));
+            Assert.Contains(result.NotCompared, t => t.StartsWith("parts.by_mood", StringComparison.Ordinal)); // pg_dump's to load, so said to be unproven
             await Likeness.AssertAsync(source, source.Server, copy);
         }
         finally
