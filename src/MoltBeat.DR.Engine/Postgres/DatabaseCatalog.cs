@@ -266,7 +266,9 @@ public static class DatabaseCatalog
         var objects = new Dictionary<uint, List<TableObject>>();
         await ReadAsync(connection, """
             SELECT DISTINCT d.refobjid, d.classid, d.objid,
-                   coalesce(pg_relation_size(CASE WHEN i.oid IS NOT NULL THEN i.oid WHEN k.contype IN ('p', 'u', 'x') THEN k.conindid END), 0)
+                   coalesce(pg_relation_size(CASE WHEN i.oid IS NOT NULL THEN i.oid WHEN k.contype IN ('p', 'u', 'x') THEN k.conindid END), 0),
+                   (SELECT nullif(a.amname, 'btree')::text FROM pg_catalog.pg_class x JOIN pg_catalog.pg_am a ON a.oid = x.relam
+                    WHERE x.oid = CASE WHEN i.oid IS NOT NULL THEN i.oid WHEN k.contype IN ('p', 'u', 'x') THEN k.conindid END)
             FROM pg_catalog.pg_depend d
               JOIN pg_catalog.pg_class c ON c.oid = d.refobjid AND c.relkind IN ('r', 'p') AND c.oid >= 16384
               LEFT JOIN pg_catalog.pg_class i ON d.classid = 'pg_catalog.pg_class'::regclass AND i.oid = d.objid AND i.relkind IN ('i', 'I')
@@ -276,7 +278,7 @@ public static class DatabaseCatalog
                 OR d.classid IN ('pg_catalog.pg_trigger'::regclass, 'pg_catalog.pg_policy'::regclass, 'pg_catalog.pg_statistic_ext'::regclass)
                 OR (d.classid = 'pg_catalog.pg_rewrite'::regclass AND EXISTS (
                   SELECT FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class t ON t.oid = r.ev_class WHERE r.oid = d.objid AND t.relkind IN ('r', 'p'))))
-            """, row => Add(objects, row.GetFieldValue<uint>(0), new TableObject(row.GetFieldValue<uint>(1), row.GetFieldValue<uint>(2), row.GetInt64(3))),
+            """, row => Add(objects, row.GetFieldValue<uint>(0), new TableObject(row.GetFieldValue<uint>(1), row.GetFieldValue<uint>(2), row.GetInt64(3), row.IsDBNull(4) ? null : row.GetString(4))),
             cancellationToken).ConfigureAwait(false);
         return objects;
     }

@@ -57,4 +57,5 @@ public sealed record SourceTable
 /// <param name="Catalog">Oid of the catalog that <paramref name="Oid"/> belongs to, as pg_restore's list gives it.</param>
 /// <param name="Oid">Its oid.</param>
 /// <param name="IndexBytes">Size of the index that it is or makes; 0 for anything else.</param>
-public sealed record TableObject(uint Catalog, uint Oid, long IndexBytes);
+/// <param name="Method">The index's access method; null for a btree and for anything else.</param>
+public sealed record TableObject(uint Catalog, uint Oid, long IndexBytes, string? Method = null);

@@ -9,7 +9,7 @@ namespace MoltBeat.DR.Engine.Storage;
 /// </summary>
 internal sealed class LocalOutput : IArchiveOutput
 {
-    private const long FlushEvery = 64L << 20;
+    private const long FlushEvery = 16L << 20;
     private readonly string path;
     private readonly FileStream file; // only FileStream can give a file its mode as it is made
     private readonly SafeFileHandle handle;
