@@ -20,6 +20,9 @@ public sealed record TableRange(SourceTable Table, long FirstBlock, long? EndBlo
     /// <summary>Rows split by ctid range need a scan that visits only that range: PostgreSQL 14 and newer have it.</summary>
     private const int TidRangeScan = 140000;
 
+    /// <summary>Whether one table is so much of the whole that several workers should share it.</summary>
+    internal static bool Dominates(long bytes, long all, int jobs) => bytes * jobs > all * SplitShare;
+
     /// <summary>Splits tables into ranges that keep all readers busy to the end, the largest tables first.</summary>
     public static List<TableRange> Plan(IReadOnlyCollection<SourceTable> tables, int jobs, int serverVersion, long smallest = SmallestRange)
     {
@@ -28,7 +31,7 @@ public sealed record TableRange(SourceTable Table, long FirstBlock, long? EndBlo
         var target = Math.Clamp(all / (jobs * 8), smallest, LargestRange);
         foreach (var table in tables.OrderByDescending(t => t.Bytes))
         {
-            var count = serverVersion >= TidRangeScan && table.Bytes * jobs > all * SplitShare ? Math.Clamp(table.Bytes / target, 1, Math.Max(table.Blocks, 1)) : 1;
+            var count = serverVersion >= TidRangeScan && Dominates(table.Bytes, all, jobs) ? Math.Clamp(table.Bytes / target, 1, Math.Max(table.Blocks, 1)) : 1;
             for (var i = 0L; i < count; i++)
             {
                 ranges.Add(new TableRange(table, table.Blocks * i / count, i == count - 1 ? null : table.Blocks * (i + 1) / count, table.Bytes / count));

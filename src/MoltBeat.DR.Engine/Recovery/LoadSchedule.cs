@@ -1,4 +1,5 @@
 using MoltBeat.DR.Engine.Archive;
+using MoltBeat.DR.Engine.Postgres;
 
 namespace MoltBeat.DR.Engine.Recovery;
 
@@ -30,9 +31,6 @@ internal sealed class LoadSchedule
     /// </summary>
     private const int OtherMethods = 8;
 
-    /// <summary>Of more than this share of all bytes, times the number of jobs, a table is loaded by several workers at once.</summary>
-    private const double SplitShare = 1.6;
-
     private readonly Lock gate = new();
     private readonly List<TableState> tables;
     private readonly List<Build> builds = [];
@@ -44,7 +42,7 @@ internal sealed class LoadSchedule
     public LoadSchedule(IReadOnlyCollection<TableContents> contents, IReadOnlyCollection<DumpEntry> entries, int jobs)
     {
         var all = contents.Sum(t => t.RawBytes);
-        tables = contents.OrderByDescending(t => t.RawBytes).Select(t => new TableState(t, t.RawBytes * jobs <= all * SplitShare)).ToList();
+        tables = contents.OrderByDescending(t => t.RawBytes).Select(t => new TableState(t, whole: !TableRange.Dominates(t.RawBytes, all, jobs))).ToList();
         var touched = tables.SelectMany(t => t.Contents.Objects.Select(o => (Key: (o.Catalog, o.Oid), Table: t, o.IndexBytes, o.Method))).ToLookup(x => x.Key);
         var keys = new HashSet<TableState>();
         foreach (var entry in entries.Where(e => e.Kind == "FK CONSTRAINT"))
