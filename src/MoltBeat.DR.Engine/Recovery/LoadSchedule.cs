@@ -8,7 +8,9 @@ namespace MoltBeat.DR.Engine.Recovery;
 /// <param name="Parts">The parts to load; empty for an entry.</param>
 /// <param name="Whole">The parts are the whole table, which nobody else loads.</param>
 /// <param name="Entry">The entry to run; null for a load.</param>
-internal sealed record LoadStep(IReadOnlyList<TableContents> Tables, IReadOnlyList<PartContents> Parts, bool Whole, DumpEntry? Entry)
+/// <param name="SortedBytes">Size of the btree that the entry builds; 0 for what sorts nothing.</param>
+/// <param name="ParallelWorkers">How many workers have nothing else to do: as many as the server may use for this build besides.</param>
+internal sealed record LoadStep(IReadOnlyList<TableContents> Tables, IReadOnlyList<PartContents> Parts, bool Whole, DumpEntry? Entry, long SortedBytes = 0, int ParallelWorkers = 0)
 {
     public TableContents Table => Tables[0];
 }
@@ -31,16 +33,19 @@ internal sealed class LoadSchedule
     /// </summary>
     private const int OtherMethods = 8;
 
+    private readonly int jobs;
     private readonly Lock gate = new();
     private readonly List<TableState> tables;
     private readonly List<Build> builds = [];
     private TaskCompletionSource changed = New();
+    private int running;
 
     /// <param name="contents">The tables to load.</param>
     /// <param name="entries">Entries of the dump's post-data section that may be run early.</param>
     /// <param name="jobs">Workers that will ask for steps.</param>
     public LoadSchedule(IReadOnlyCollection<TableContents> contents, IReadOnlyCollection<DumpEntry> entries, int jobs)
     {
+        this.jobs = jobs;
         var all = contents.Sum(t => t.RawBytes);
         tables = contents.OrderByDescending(t => t.RawBytes).Select(t => new TableState(t, whole: !TableRange.Dominates(t.RawBytes, all, jobs))).ToList();
         var touched = tables.SelectMany(t => t.Contents.Objects.Select(o => (Key: (o.Catalog, o.Oid), Table: t, o.IndexBytes, o.Method))).ToLookup(x => x.Key);
@@ -53,7 +58,7 @@ internal sealed class LoadSchedule
                 && of.Find(t => entry.Rest.StartsWith($"{t.Contents.Schema} {t.Contents.Name} ", StringComparison.Ordinal)) is { } referencing
                 && referencing.Contents.RawBytes >= WorthwhileForeignKey)
             {
-                builds.Add(new Build(entry, of, Exclusive: true, referencing.Contents.RawBytes / 16));
+                builds.Add(new Build(entry, of, Exclusive: true, referencing.Contents.RawBytes / 16, SortedBytes: 0));
                 keys.UnionWith(of);
             }
         }
@@ -64,7 +69,8 @@ internal sealed class LoadSchedule
             if (touched[(entry.Catalog, entry.Oid)].FirstOrDefault() is { Table: not null } found
                 && (found.IndexBytes >= WorthwhileIndex || (entry.Kind == "CONSTRAINT" && found.IndexBytes > 0 && keys.Contains(found.Table))))
             {
-                builds.Add(new Build(entry, [found.Table], Exclusive: entry.Kind == "CONSTRAINT", found.IndexBytes * (found.Method is null ? 1 : OtherMethods)));
+                var btree = found.Method is null;
+                builds.Add(new Build(entry, [found.Table], Exclusive: entry.Kind == "CONSTRAINT", found.IndexBytes * (btree ? 1 : OtherMethods), btree ? found.IndexBytes : 0));
             }
         }
 
@@ -85,6 +91,7 @@ internal sealed class LoadSchedule
             {
                 if ((TakeBuild() ?? TakeParts()) is { } step)
                 {
+                    running++;
                     return step;
                 }
 
@@ -104,6 +111,7 @@ internal sealed class LoadSchedule
     {
         lock (gate)
         {
+            running--;
             foreach (var table in tables.Where(t => step.Tables.Contains(t.Contents)))
             {
                 if (step.Entry is null)
@@ -139,7 +147,8 @@ internal sealed class LoadSchedule
             table.Exclusive = build.Exclusive;
         }
 
-        return new LoadStep(build.Tables.ConvertAll(t => t.Contents), [], false, build.Entry);
+        var waiting = builds.Count + tables.Sum(t => t.Whole ? Math.Min(t.Parts.Count, 1) : t.Parts.Count);
+        return new LoadStep(build.Tables.ConvertAll(t => t.Contents), [], false, build.Entry, build.SortedBytes, Math.Max(0, jobs - running - 1 - waiting));
     }
 
     private LoadStep? TakeParts()
@@ -166,7 +175,8 @@ internal sealed class LoadSchedule
     /// <param name="Tables">The tables it locks.</param>
     /// <param name="Exclusive">It wants them for itself: ADD CONSTRAINT does, CREATE INDEX tolerates others of its kind.</param>
     /// <param name="Cost">What it is likely to cost, in bytes of index; the dearest go first.</param>
-    private sealed record Build(DumpEntry Entry, List<TableState> Tables, bool Exclusive, long Cost);
+    /// <param name="SortedBytes">Size of the btree it builds; 0 for what sorts nothing.</param>
+    private sealed record Build(DumpEntry Entry, List<TableState> Tables, bool Exclusive, long Cost, long SortedBytes);
 
     private sealed class TableState(TableContents contents, bool whole)
     {

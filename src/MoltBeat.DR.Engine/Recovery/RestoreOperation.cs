@@ -194,11 +194,12 @@ public sealed class RestoreOperation
         await using (connection.ConfigureAwait(false))
         {
             await DatabaseCatalog.ExecuteAsync(connection, SessionSettings.Pin(serverVersion, TimeSpan.Zero) + $" SET synchronous_commit = off; SET client_encoding = {SqlName.Literal(contents.Database.Encoding)};", cancellationToken).ConfigureAwait(false);
+            var memory = await DatabaseCatalog.ScalarAsync<long>(connection, "SELECT setting::bigint * 1024 FROM pg_catalog.pg_settings WHERE name = 'maintenance_work_mem'", cancellationToken).ConfigureAwait(false);
             while (await schedule.NextAsync(cancellationToken).ConfigureAwait(false) is { } step)
             {
                 if (step.Entry is { } entry)
                 {
-                    await pgRestore.RunAsync("post-data", 1, [entry], cancellationToken).ConfigureAwait(false);
+                    await pgRestore.RunAsync("post-data", 1, [entry], cancellationToken, BuildSettings.For(step, memory)).ConfigureAwait(false);
                 }
                 else
                 {
