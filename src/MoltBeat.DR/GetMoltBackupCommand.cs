@@ -1,19 +1,18 @@
 using System.Management.Automation;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Catalog;
-using MoltBeat.DR.Engine.Storage;
 
 namespace MoltBeat.DR;
 
 /// <summary>Lists backups, newest first. Reads only their manifests.</summary>
 [Cmdlet(VerbsCommon.Get, "MoltBackup")]
 [OutputType(typeof(BackupInfo))]
-public sealed class GetMoltBackupCommand : MoltCommand
+public sealed class GetMoltBackupCommand : StoreCommand
 {
-    /// <summary>The folder that keeps the backups, or one backup. Without it BACKUP_DIR, then /var/backups/moltbeat.</summary>
+    /// <summary>The stores, the nearest first: folders, and buckets as s3://bucket/prefix; or backups in them. Without it BACKUP_DIR, then /var/backups/moltbeat.</summary>
     [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [Alias("FullName")]
-    public string? Path { get; set; }
+    public string[]? Path { get; set; }
 
     /// <summary>Only backups of these databases; wildcards are allowed.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
@@ -44,10 +43,33 @@ public sealed class GetMoltBackupCommand : MoltCommand
 
     protected override void ProcessRecord()
     {
-        var folder = BackupFolder.Resolve(this, Path);
+        var backups = new List<BackupInfo>();
         var unreadable = new List<Engine.MoltException>();
-        if (!Run((_, token) => ReadAsync(folder, unreadable.Add, token), out var backups, folder))
+        try
         {
+            var items = (Path ?? []).Where(IsItem).ToList();
+            foreach (var (store, name) in items.Select(ItemOf))
+            {
+                if (RunOn([store], (stores, _, token) => new BackupCatalog(stores).ReadAsync(name, token), out var one, name))
+                {
+                    backups.Add(one);
+                }
+            }
+
+            if (items.Count == 0 || items.Count < Path!.Length)
+            {
+                var all = StoresOf(Path?.Except(items));
+                if (!RunOn(all, (stores, _, token) => new BackupCatalog(stores).ListAsync(unreadable.Add, token), out var listed, all[0].Location))
+                {
+                    return;
+                }
+
+                backups.AddRange(listed);
+            }
+        }
+        catch (Engine.MoltException e)
+        {
+            WriteFailure(e, Path);
             return;
         }
 
@@ -73,9 +95,4 @@ public sealed class GetMoltBackupCommand : MoltCommand
             WriteObject(backup);
         }
     }
-
-    private static async Task<List<BackupInfo>> ReadAsync(string path, Action<Engine.MoltException> onError, CancellationToken cancellationToken) =>
-        File.Exists(path)
-            ? [await new BackupCatalog(new LocalStore(System.IO.Path.GetDirectoryName(path)!)).ReadAsync(System.IO.Path.GetFileName(path), cancellationToken).ConfigureAwait(false)]
-            : await new BackupCatalog(new LocalStore(path)).ListAsync(onError, cancellationToken).ConfigureAwait(false);
 }

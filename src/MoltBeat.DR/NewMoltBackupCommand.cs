@@ -3,6 +3,7 @@ using System.Management.Automation;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Backup;
 using MoltBeat.DR.Engine.Catalog;
+using MoltBeat.DR.Engine.Plan;
 using MoltBeat.DR.Engine.Postgres;
 
 namespace MoltBeat.DR;
@@ -10,7 +11,7 @@ namespace MoltBeat.DR;
 /// <summary>Makes one consistent backup of one PostgreSQL database.</summary>
 [Cmdlet(VerbsCommon.New, "MoltBackup", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(BackupInfo))]
-public sealed class NewMoltBackupCommand : MoltCommand
+public sealed class NewMoltBackupCommand : StoreCommand
 {
     /// <summary>Connection string of the database: a postgresql:// URI or libpq keywords. Without it DATABASE_URL, then libpq's variables.</summary>
     [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
@@ -22,9 +23,15 @@ public sealed class NewMoltBackupCommand : MoltCommand
     [Credential]
     public PSCredential? Credential { get; set; }
 
-    /// <summary>The folder that keeps the backups. Without it BACKUP_DIR, then /var/backups/moltbeat.</summary>
+    /// <summary>Where to: folders, and buckets as s3://bucket/prefix; each gets a copy. Without it BACKUP_DIR, then /var/backups/moltbeat.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
-    public string? Path { get; set; }
+    [Alias("Path")]
+    public string[]? Destination { get; set; }
+
+    /// <summary>With fewer copies than this the backup counts as failed.</summary>
+    [Parameter]
+    [ValidateRange(1, 100)]
+    public int MinimumCopies { get; set; } = 1;
 
     /// <summary>Why the backup is made; retention keeps each kind for its own time.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
@@ -65,8 +72,10 @@ public sealed class NewMoltBackupCommand : MoltCommand
     protected override void ProcessRecord()
     {
         ConnectionSettings connection;
+        IReadOnlyList<StoreSettings> destinations;
         try
         {
+            destinations = StoresOf(Destination);
             connection = ConnectionSettings.Parse(DatabaseUrl, Credential?.UserName, Credential?.GetNetworkCredential().Password);
         }
         catch (Engine.MoltException e)
@@ -76,8 +85,8 @@ public sealed class NewMoltBackupCommand : MoltCommand
             return;
         }
 
-        var folder = BackupFolder.Resolve(this, Path);
-        if (!Confirm($"database {connection.Database} ({connection.Describe()})", $"Back up to {folder}"))
+        var where = string.Join(", ", destinations.Select(d => d.Location));
+        if (!Confirm($"database {connection.Database} ({connection.Describe()})", $"Back up to {where}"))
         {
             return;
         }
@@ -85,7 +94,8 @@ public sealed class NewMoltBackupCommand : MoltCommand
         var options = new BackupOptions
         {
             Connection = connection,
-            Folder = folder,
+            Destinations = destinations,
+            MinimumCopies = MinimumCopies,
             Kind = Kind,
             Jobs = Jobs,
             CompressionLevel = CompressionLevel,
@@ -95,7 +105,7 @@ public sealed class NewMoltBackupCommand : MoltCommand
             TextRows = DataFormat == "Text",
             ClientToolFolder = ClientToolPath is null ? null : GetUnresolvedProviderPathFromPSPath(ClientToolPath),
         };
-        WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"Backing up {connection.Describe()} to {folder} with {Jobs} jobs."));
+        WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"Backing up {connection.Describe()} to {where} with {Jobs} jobs."));
         var problems = new List<Engine.MoltException>();
         if (Run((observer, token) => BackupOperation.RunAsync(options, observer, problems.Add, token), out var backup, connection.Database))
         {

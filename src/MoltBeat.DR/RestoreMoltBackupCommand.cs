@@ -4,19 +4,23 @@ using MoltBeat.DR.Engine;
 using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Postgres;
 using MoltBeat.DR.Engine.Recovery;
-using MoltBeat.DR.Engine.Storage;
+using MoltBeat.DR.Engine.Plan;
 
 namespace MoltBeat.DR;
 
 /// <summary>Restores a backup into a new database, and proves that it is all there.</summary>
 [Cmdlet(VerbsData.Restore, "MoltBackup", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
 [OutputType(typeof(RestoreResult))]
-public sealed class RestoreMoltBackupCommand : MoltCommand
+public sealed class RestoreMoltBackupCommand : StoreCommand
 {
     /// <summary>The archive; Get-MoltBackup's objects bind here.</summary>
     [Parameter(Position = 0, Mandatory = true, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [Alias("FullName")]
     public string Path { get; set; } = "";
+
+    /// <summary>All copies, as Get-MoltBackup's objects bring them along: when one is damaged or cannot be reached, the next is taken.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    public BackupLocation[]? Locations { get; set; }
 
     /// <summary>The server to restore to, as a connection string; its database need not exist. Without it DATABASE_URL, then libpq's variables.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
@@ -68,12 +72,11 @@ public sealed class RestoreMoltBackupCommand : MoltCommand
     protected override void ProcessRecord()
     {
         ConnectionSettings connection;
-        LocalStore store;
-        string name;
+        IReadOnlyList<(StoreSettings Store, string Name)> copies;
         try
         {
             connection = ConnectionSettings.Parse(DatabaseUrl, Credential?.UserName, Credential?.GetNetworkCredential().Password);
-            (store, name) = BackupItem.Resolve(this, Path);
+            copies = CopiesOf(Path, Locations);
         }
         catch (MoltException e)
         {
@@ -82,7 +85,8 @@ public sealed class RestoreMoltBackupCommand : MoltCommand
             return;
         }
 
-        if (!Run((_, token) => new BackupCatalog(store).ReadAsync(name, token), out var backup, Path))
+        var settings = copies.Select(c => c.Store).ToList();
+        if (!RunOn(settings, (stores, observer, token) => new BackupCatalog(stores).ReadAsync(copies[0].Name, token, e => observer.Warning(e.Message)), out var backup, Path))
         {
             return;
         }
@@ -112,7 +116,8 @@ public sealed class RestoreMoltBackupCommand : MoltCommand
             ClientToolFolder = ClientToolPath is null ? null : GetUnresolvedProviderPathFromPSPath(ClientToolPath),
         };
         WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"Restoring {backup.Path} into {connection.WithDatabase(database).Describe()} with {Jobs} jobs."));
-        if (Run((observer, token) => RestoreOperation.RunAsync(store, name, options, observer, token), out var result, Path))
+        var whole = CopiesOf(backup.Path, backup.Locations);
+        if (RunOn(whole.Select(c => c.Store).ToList(), (stores, observer, token) => RestoreOperation.RunAsync(stores.Zip(whole, (s, c) => (s, c.Name)).ToList(), options, observer, token), out var result, Path))
         {
             WriteObject(result);
         }

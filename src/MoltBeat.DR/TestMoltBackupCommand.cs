@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using MoltBeat.DR.Engine;
-using MoltBeat.DR.Engine.Storage;
+using MoltBeat.DR.Engine.Catalog;
+using MoltBeat.DR.Engine.Plan;
 using MoltBeat.DR.Engine.Verification;
 
 namespace MoltBeat.DR;
@@ -8,12 +9,20 @@ namespace MoltBeat.DR;
 /// <summary>Verifies backups, and keeps each result beside its backup.</summary>
 [Cmdlet(VerbsDiagnostic.Test, "MoltBackup")]
 [OutputType(typeof(VerificationResult))]
-public sealed class TestMoltBackupCommand : MoltCommand
+public sealed class TestMoltBackupCommand : StoreCommand
 {
     /// <summary>The archive; Get-MoltBackup's objects bind here.</summary>
     [Parameter(Position = 0, Mandatory = true, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [Alias("FullName")]
     public string Path { get; set; } = "";
+
+    /// <summary>All copies, as Get-MoltBackup's objects bring them along.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    public BackupLocation[]? Locations { get; set; }
+
+    /// <summary>Verify every copy, each with a result of its own; without it the nearest one.</summary>
+    [Parameter]
+    public SwitchParameter AllCopies { get; set; }
 
     /// <summary>Quick checks every stored byte; Full also decompresses, counts and digests every row.</summary>
     [Parameter]
@@ -40,11 +49,10 @@ public sealed class TestMoltBackupCommand : MoltCommand
 
     protected override void ProcessRecord()
     {
-        LocalStore store;
-        string name;
+        IReadOnlyList<(StoreSettings Store, string Name)> copies;
         try
         {
-            (store, name) = BackupItem.Resolve(this, Path);
+            copies = CopiesOf(Path, Locations);
         }
         catch (MoltException e)
         {
@@ -60,11 +68,17 @@ public sealed class TestMoltBackupCommand : MoltCommand
             Jobs = Jobs,
             ClientToolFolder = ClientToolPath is null ? null : GetUnresolvedProviderPathFromPSPath(ClientToolPath),
         };
-        if (!Run((observer, token) => VerificationOperation.RunAsync(store, name, options, observer, token), out var result, Path))
+        foreach (var (store, name) in AllCopies ? copies : copies.Take(1))
         {
-            return;
+            if (RunOn([store], (stores, observer, token) => VerificationOperation.RunAsync(stores[0], name, options, observer, token), out var result, store.ItemLocation(name)))
+            {
+                Show(result);
+            }
         }
+    }
 
+    private void Show(VerificationResult result)
+    {
         foreach (var check in result.Checks)
         {
             WriteVerbose($"{check.Name}: {check.Status}. {check.Detail}");

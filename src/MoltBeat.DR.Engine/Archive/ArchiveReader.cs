@@ -120,6 +120,9 @@ public sealed class ArchiveReader : IAsyncDisposable
         }
     }
 
+    /// <summary>All bytes of the archive from a position on, unchecked: see <see cref="MemberChecker"/>.</summary>
+    public Stream OpenRaw(long offset) => input.OpenRange(offset, Length - offset);
+
     /// <summary>Reads at a position of the archive, for checks of its layout.</summary>
     public async Task<byte[]> ReadRawAsync(long offset, int length, CancellationToken cancellationToken)
     {
@@ -258,17 +261,12 @@ public sealed class ArchiveReader : IAsyncDisposable
         }
     }
 
-    private sealed class MemberStream(ArchiveReader archive, MemberInfo member) : Stream
+    private sealed class MemberStream(ArchiveReader archive, MemberInfo member) : ForwardStream
     {
         private readonly IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        private readonly Stream range = archive.input.OpenRange(member.Offset, member.Length);
         private long at;
         private bool checkedEnd;
-
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
 
         public override long Length => member.Length;
 
@@ -287,7 +285,7 @@ public sealed class ArchiveReader : IAsyncDisposable
                 return 0;
             }
 
-            var n = await archive.input.ReadAtAsync(member.Offset + at, buffer[..want], cancellationToken).ConfigureAwait(false);
+            var n = await range.ReadAsync(buffer[..want], cancellationToken).ConfigureAwait(false);
             if (n == 0)
             {
                 throw Damaged(archive.Location, "it ends before it should");
@@ -303,26 +301,11 @@ public sealed class ArchiveReader : IAsyncDisposable
             return n;
         }
 
-        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken)
-            => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-        public override int Read(byte[] buffer, int offset, int count)
-            => ReadAsync(buffer.AsMemory(offset, count)).AsTask().GetAwaiter().GetResult();
-
-        public override void Flush()
-        {
-        }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
         protected override void Dispose(bool disposing)
         {
             if (disposing)
             {
+                range.Dispose();
                 hash.Dispose();
             }
 

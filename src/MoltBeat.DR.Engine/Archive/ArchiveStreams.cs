@@ -12,9 +12,12 @@ public interface IArchiveOutput : IAsyncDisposable
     ValueTask AppendAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Overwrites the header of a member whose length was not known when it began. Between
-    /// <see cref="AppendAsync"/> of a header and this call, a store that sends the bytes away holds that block back.
+    /// Appends the header of a member whose length is not known yet. Until <see cref="PatchAsync"/> gives its final bytes, a
+    /// store that sends bytes away holds these back. One at a time.
     /// </summary>
+    ValueTask AppendOpenAsync(ReadOnlyMemory<byte> header, CancellationToken cancellationToken);
+
+    /// <summary>Overwrites what <see cref="AppendOpenAsync"/> appended, with as many bytes.</summary>
     ValueTask PatchAsync(long offset, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken);
 
     /// <summary>Makes the archive durable, then visible under its name. Fails when that name is taken meanwhile.</summary>
@@ -31,4 +34,7 @@ public interface IArchiveInput : IAsyncDisposable
 
     /// <summary>Reads at a position; returns 0 only at the end.</summary>
     ValueTask<int> ReadAtAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken);
+
+    /// <summary>Reads a range from front to back; where reading is by requests, in as few as possible.</summary>
+    Stream OpenRange(long offset, long length) => new PositionedStream(this, offset, length);
 }

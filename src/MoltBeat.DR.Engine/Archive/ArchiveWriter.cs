@@ -63,7 +63,7 @@ public sealed class ArchiveWriter : IAsyncDisposable
         try
         {
             var headerAt = output.Position;
-            await output.AppendAsync(TarHeader.Build(name, 0, created), cancellationToken).ConfigureAwait(false);
+            await output.AppendOpenAsync(TarHeader.Build(name, 0, created), cancellationToken).ConfigureAwait(false);
             return new OpenMember(this, name, headerAt);
         }
         catch

@@ -40,27 +40,22 @@ public sealed class BackupOperation
     /// <summary>Backs up.</summary>
     /// <param name="options">What, where to and how.</param>
     /// <param name="observer">Is told of the progress.</param>
-    /// <param name="onProblem">Is told of something that is wrong although the backup was made (<c>ClockBackwards</c>).</param>
+    /// <param name="onProblem">Is told of something that is wrong although the backup was made: <c>ClockBackwards</c>, and each store that has no copy.</param>
     /// <param name="cancellationToken">Stops it; nothing of it is left then.</param>
     /// <exception cref="MoltException">See docs/errors.md for the ids.</exception>
     public static async Task<BackupInfo> RunAsync(BackupOptions options, IOperationObserver observer, Action<MoltException> onProblem, CancellationToken cancellationToken)
     {
-        var store = new LocalStore(options.Folder);
-        if (store.Prepare() is { } open)
-        {
-            observer.Warning(open);
-        }
-
         foreach (var warning in options.Connection.Warnings)
         {
             observer.Warning(warning);
         }
 
+        using var destinations = await BackupDestinations.OpenAsync(options.Destinations, options.MinimumCopies, observer, cancellationToken).ConfigureAwait(false);
         for (var attempt = 1; ; attempt++)
         {
             try
             {
-                return await TryAsync(store, options, observer, onProblem, cancellationToken).ConfigureAwait(false);
+                return await TryAsync(destinations, options, observer, onProblem, cancellationToken).ConfigureAwait(false);
             }
             catch (EntangledException) when (attempt < Attempts)
             {
@@ -75,7 +70,7 @@ public sealed class BackupOperation
         }
     }
 
-    private static async Task<BackupInfo> TryAsync(LocalStore store, BackupOptions options, IOperationObserver observer, Action<MoltException> onProblem, CancellationToken cancellationToken)
+    private static async Task<BackupInfo> TryAsync(BackupDestinations destinations, BackupOptions options, IOperationObserver observer, Action<MoltException> onProblem, CancellationToken cancellationToken)
     {
         var (connection, server) = await ServerConnector.OpenAsync(options.Connection, new SessionOptions("backup"), cancellationToken).ConfigureAwait(false);
         await using (server.ConfigureAwait(false))
@@ -97,8 +92,11 @@ public sealed class BackupOperation
                     var properties = await DatabaseCatalog.PropertiesAsync(session.Connection, cancellationToken).ConfigureAwait(false);
                     var selection = await TableSelection.MakeAsync(session, properties.Encoding, options, cancellationToken).ConfigureAwait(false);
                     var operation = new BackupOperation(options, observer, server, session, tools, selection, properties);
-                    return await operation.WriteAsync(store, onProblem, cancellationToken).ConfigureAwait(false);
+                    await operation.WriteAsync(destinations, onProblem, cancellationToken).ConfigureAwait(false);
                 }
+
+                // What is still on its way to other stores needs the database no more.
+                return await destinations.FinishAsync($"Backing up {options.Connection.Database}", observer, onProblem, cancellationToken).ConfigureAwait(false);
             }
             catch (Exception e) when (ServerErrors.Translate(e, $"Backing up {options.Connection.Database}", options.Connection.Database) is { } translated)
             {
@@ -111,18 +109,13 @@ public sealed class BackupOperation
         }
     }
 
-    private async Task<BackupInfo> WriteAsync(LocalStore store, Action<MoltException> onProblem, CancellationToken cancellationToken)
+    private async Task WriteAsync(BackupDestinations destinations, Action<MoltException> onProblem, CancellationToken cancellationToken)
     {
         var prefix = ArchiveFormat.SafeName(properties.Name, 100) + "_backup_";
-        foreach (var swept in await store.SweepAsync(prefix, cancellationToken).ConfigureAwait(false))
-        {
-            observer.Warning($"Removed {swept}, which a backup that was cut short had left.");
-        }
-
-        var catalog = new BackupCatalog(store);
-        var newest = (await catalog.ListAsync(_ => { }, cancellationToken).ConfigureAwait(false)).FirstOrDefault(b => b.Database == properties.Name);
+        await destinations.SweepAsync(prefix, observer, cancellationToken).ConfigureAwait(false);
+        var newest = await destinations.NewestAsync(properties.Name, cancellationToken).ConfigureAwait(false);
         var name = prefix + session.Taken.UtcDateTime.ToString("yyyyMMdd_HHmmss", CultureInfo.InvariantCulture) + ArchiveFormat.Extension;
-        var output = await store.CreateAsync(name, cancellationToken).ConfigureAwait(false);
+        var output = await destinations.CreateAsync(name, new NewArchive(session.Taken, selection.Copied.Sum(t => t.Bytes)), cancellationToken).ConfigureAwait(false);
         var archive = new ArchiveWriter(output, session.Taken);
         await using (archive.ConfigureAwait(false))
         {
@@ -135,8 +128,6 @@ public sealed class BackupOperation
                 string.Create(CultureInfo.InvariantCulture, $"The backup {name} was made, but {newest.Name} claims to be newer ({newest.Created.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC): a clock has gone backwards, or was wrong then. \"Latest\" would pick the other one."),
                 "Set the clock; if that other backup's time is wrong, move it to another folder.", newest.Path));
         }
-
-        return await catalog.ReadAsync(name, CancellationToken.None).ConfigureAwait(false);
     }
 
     private async Task FillAsync(ArchiveWriter archive, string name, CancellationToken cancellationToken)

@@ -1,4 +1,5 @@
 using MoltBeat.DR.Engine.Archive;
+using MoltBeat.DR.Engine.Plan;
 using MoltBeat.DR.Engine.Postgres;
 
 namespace MoltBeat.DR.Engine.Backup;
@@ -10,8 +11,11 @@ public sealed record BackupOptions
 
     public required ConnectionSettings Connection { get; init; }
 
-    /// <summary>The local folder that keeps backups.</summary>
-    public required string Folder { get; init; }
+    /// <summary>The stores that get a copy each.</summary>
+    public required IReadOnlyList<StoreSettings> Destinations { get; init; }
+
+    /// <summary>With fewer copies the backup has failed; copies that were made stay.</summary>
+    public int MinimumCopies { get; init; } = 1;
 
     public BackupKind Kind { get; init; } = BackupKind.Manual;
 

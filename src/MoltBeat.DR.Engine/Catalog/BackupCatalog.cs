@@ -6,47 +6,132 @@ using MoltBeat.DR.Engine.Storage;
 
 namespace MoltBeat.DR.Engine.Catalog;
 
-/// <summary>Which backups a store holds. Reads manifests and records only, never data.</summary>
-public sealed class BackupCatalog(IBackupStore store)
+/// <summary>Which backups stores hold, one entry for all copies of one backup. Reads manifests and records only, never data.</summary>
+/// <param name="stores">The stores, the nearest first.</param>
+public sealed class BackupCatalog(IReadOnlyList<IBackupStore> stores)
 {
     /// <summary>Clocks of two machines may differ by this much before a backup counts as dated in the future.</summary>
     public static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(5);
 
+    /// <summary>Requests to one store at once.</summary>
+    private const int AtOnce = 8;
+
+    public BackupCatalog(IBackupStore store)
+        : this([store])
+    {
+    }
+
     /// <summary>Every readable backup, newest first.</summary>
-    /// <param name="onError">Is told of each file that is no readable backup; the listing goes on.</param>
+    /// <param name="onError">Is told of each file that is no readable backup, and of each store that cannot be listed; the listing goes on. May be called from any thread, one call at a time.</param>
     /// <param name="cancellationToken">Stops the listing.</param>
-    /// <exception cref="MoltException"><c>StoreNotFound</c>, <c>StoreNotReadable</c>.</exception>
     public async Task<List<BackupInfo>> ListAsync(Action<MoltException> onError, CancellationToken cancellationToken)
     {
+        var found = await Task.WhenAll(stores.Select(s => CopiesAsync(s, onError, cancellationToken))).ConfigureAwait(false);
         var backups = new List<BackupInfo>();
-        await foreach (var file in store.ListAsync(cancellationToken).ConfigureAwait(false))
+        foreach (var same in found.SelectMany(f => f).GroupBy(c => (c.Manifest.Id, c.Name)))
         {
-            try
+            var kinds = same.GroupBy(c => c.ManifestSha256, StringComparer.Ordinal).ToList();
+            if (kinds.Count > 1)
             {
-                backups.Add(await ReadAsync(file.Name, cancellationToken).ConfigureAwait(false));
+                onError(new MoltException("CopiesDiffer", ErrorKind.InvalidData, $"{string.Join(" and ", kinds.Select(k => k.First().Location.Path))} bear the same id, and are not the same backup.",
+                    "One of them was changed after it was made. Verify both with Test-MoltBackup -Level Full, and find out who writes into the store.", same.Key.Name));
             }
-            catch (MoltException e) when (e.Id != "BackupNotFound")
-            {
-                onError(e);
-            }
-            catch (MoltException)
-            {
-                // Removed since it was listed.
-            }
+
+            backups.AddRange(kinds.Select(k => new BackupInfo(k.First().Manifest, k.First().Name, k.Select(c => c.Location).ToList())));
         }
 
         backups.Sort((a, b) => b.Created.CompareTo(a.Created) is not 0 and var order ? order : string.CompareOrdinal(b.Name, a.Name));
         return backups;
     }
 
-    /// <summary>One backup by its file name.</summary>
-    public async Task<BackupInfo> ReadAsync(string name, CancellationToken cancellationToken)
+    /// <summary>One backup by its file name, with its copies in all these stores.</summary>
+    /// <param name="name">The file name.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <param name="onSkipped">Is told of copies that are missing or cannot be read, when another can.</param>
+    /// <exception cref="MoltException">The nearest store's error when none has it whole.</exception>
+    public async Task<BackupInfo> ReadAsync(string name, CancellationToken cancellationToken, Action<MoltException>? onSkipped = null)
     {
-        var reader = await ArchiveReader.OpenAsync(await store.OpenAsync(name, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+        var copies = new List<BackupCopy>();
+        var skipped = new List<MoltException>();
+        foreach (var store in stores)
+        {
+            try
+            {
+                copies.Add(await ReadAsync(store, await store.FindAsync(name, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false));
+            }
+            catch (MoltException e)
+            {
+                skipped.Add(e);
+            }
+        }
+
+        if (copies.Count == 0)
+        {
+            throw skipped[0];
+        }
+
+        skipped.ForEach(e => onSkipped?.Invoke(e));
+        return new BackupInfo(copies[0].Manifest, name, copies.Where(c => c.ManifestSha256 == copies[0].ManifestSha256).Select(c => c.Location).ToList());
+    }
+
+    /// <summary>Writes a verification's result beside the archive.</summary>
+    public static Task RecordAsync(IBackupStore store, string archive, VerificationRecord record, CancellationToken cancellationToken)
+        => store.PutRecordAsync(archive,
+            string.Create(CultureInfo.InvariantCulture, $"{record.Time.UtcDateTime:yyyyMMddTHHmmss}Z_verification_{Guid.NewGuid():N}.json"),
+            JsonSerializer.SerializeToUtf8Bytes(record, RecordJson.Default.VerificationRecord), cancellationToken);
+
+    private static async Task<List<BackupCopy>> CopiesAsync(IBackupStore store, Action<MoltException> onError, CancellationToken cancellationToken)
+    {
+        var copies = new List<BackupCopy>();
+        try
+        {
+            var files = new List<StoredFile>();
+            await foreach (var file in store.ListAsync(cancellationToken).ConfigureAwait(false))
+            {
+                files.Add(file);
+            }
+
+            await Parallel.ForEachAsync(files, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken }, async (file, token) =>
+            {
+                try
+                {
+                    var copy = await ReadAsync(store, file, token).ConfigureAwait(false);
+                    lock (copies)
+                    {
+                        copies.Add(copy);
+                    }
+                }
+                catch (MoltException e) when (e.Id != "BackupNotFound")
+                {
+                    lock (onError)
+                    {
+                        onError(e);
+                    }
+                }
+                catch (MoltException)
+                {
+                    // Removed since it was listed.
+                }
+            }).ConfigureAwait(false);
+        }
+        catch (MoltException e)
+        {
+            lock (onError)
+            {
+                onError(e);
+            }
+        }
+
+        return copies;
+    }
+
+    private static async Task<BackupCopy> ReadAsync(IBackupStore store, StoredFile file, CancellationToken cancellationToken)
+    {
+        var reader = await ArchiveReader.OpenAsync(await store.OpenAsync(file, manifestOnly: true, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
         await using (reader.ConfigureAwait(false))
         {
             VerificationRecord? newest = null;
-            await foreach (var record in VerificationsAsync(name, cancellationToken).ConfigureAwait(false))
+            await foreach (var record in VerificationsAsync(store, file, cancellationToken).ConfigureAwait(false))
             {
                 // A record of another backup that once bore this name says nothing about this one.
                 if (record.BackupId == reader.Manifest.Id && (newest is null || record.Time > newest.Time))
@@ -55,19 +140,13 @@ public sealed class BackupCatalog(IBackupStore store)
                 }
             }
 
-            return new BackupInfo(reader.Manifest, name, reader.Location, reader.Length, newest);
+            return new BackupCopy(file.Name, reader.Manifest, reader.Index.ManifestSha256, new BackupLocation(store.Settings.Name, reader.Location, reader.Length, newest));
         }
     }
 
-    /// <summary>Writes a verification's result beside the archive.</summary>
-    public Task RecordAsync(string archive, VerificationRecord record, CancellationToken cancellationToken)
-        => store.PutRecordAsync(archive,
-            string.Create(CultureInfo.InvariantCulture, $"{record.Time.UtcDateTime:yyyyMMddTHHmmss}Z_verification_{Guid.NewGuid():N}.json"),
-            JsonSerializer.SerializeToUtf8Bytes(record, RecordJson.Default.VerificationRecord), cancellationToken);
-
-    private async IAsyncEnumerable<VerificationRecord> VerificationsAsync(string archive, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private static async IAsyncEnumerable<VerificationRecord> VerificationsAsync(IBackupStore store, StoredFile file, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        await foreach (var (name, content) in store.RecordsAsync(archive, cancellationToken).ConfigureAwait(false))
+        await foreach (var (name, content) in store.RecordsAsync(file, cancellationToken).ConfigureAwait(false))
         {
             if (!name.Contains("_verification_", StringComparison.Ordinal))
             {
@@ -91,3 +170,6 @@ public sealed class BackupCatalog(IBackupStore store)
         }
     }
 }
+
+/// <summary>One archive as one store has it.</summary>
+internal sealed record BackupCopy(string Name, Manifest Manifest, string ManifestSha256, BackupLocation Location);

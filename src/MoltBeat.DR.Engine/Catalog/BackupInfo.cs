@@ -5,22 +5,27 @@ namespace MoltBeat.DR.Engine.Catalog;
 /// <summary>One backup, as its manifest and its records tell of it.</summary>
 public sealed class BackupInfo
 {
-    internal BackupInfo(Manifest manifest, string name, string path, long size, VerificationRecord? verification)
+    private readonly Manifest manifest;
+
+    internal BackupInfo(Manifest manifest, string name, IReadOnlyList<BackupLocation> locations, IReadOnlyList<FailedCopy>? failures = null)
     {
+        this.manifest = manifest;
         Id = manifest.Id;
         Database = manifest.Database;
         Kind = manifest.Kind;
         Created = manifest.Created;
         Duration = manifest.Completed - manifest.Created;
-        Size = size;
+        Size = locations[0].Size;
         RawSize = manifest.RawBytes;
         Rows = manifest.Rows;
         Tables = manifest.Tables;
         ServerVersion = manifest.Server.Version;
         Notes = manifest.Notes;
         Name = name;
-        Path = path;
-        Verification = verification;
+        Locations = [.. locations];
+        Failures = failures ?? [];
+        var verifications = locations.Select(l => l.Verification).OfType<VerificationRecord>().OrderByDescending(v => v.Time).ToList();
+        Verification = verifications.Find(v => v.Passed) ?? verifications.FirstOrDefault();
     }
 
     public string Id { get; }
@@ -55,14 +60,30 @@ public sealed class BackupInfo
     /// <summary>File name.</summary>
     public string Name { get; }
 
-    /// <summary>Full path.</summary>
-    public string Path { get; }
+    /// <summary>Path or URI of the nearest copy.</summary>
+    public string Path => Locations[0].Path;
 
-    /// <summary>The newest verification; null when there was none.</summary>
+    /// <summary>All copies, the nearest first.</summary>
+    public BackupLocation[] Locations { get; }
+
+    /// <summary>Copies that were asked for and could not be made, when this backup has just been made.</summary>
+    public IReadOnlyList<FailedCopy> Failures { get; }
+
+    /// <summary>The newest verification that any copy passed, else the newest; null when there was none.</summary>
     public VerificationRecord? Verification { get; }
 
-    /// <summary>For people: <c>Full</c>, <c>Quick</c>, <c>FAILED</c>, or <c>-</c> when never verified.</summary>
-    public string Verified => Verification is null ? "-" : Verification.Passed ? Verification.Level : "FAILED";
+    /// <summary>For people: <c>Full</c>, <c>Quick</c>, <c>FAILED</c>, or <c>-</c> when never verified; with how many copies failed theirs.</summary>
+    public string Verified
+    {
+        get
+        {
+            var failed = Locations.Count(l => l.Verification is { Passed: false });
+            return Verification is null ? "-" : !Verification.Passed ? "FAILED" : failed == 0 ? Verification.Level : $"{Verification.Level}, {failed} FAILED";
+        }
+    }
 
     public override string ToString() => Name;
+
+    /// <summary>The same backup with these copies.</summary>
+    internal BackupInfo With(IReadOnlyList<BackupLocation> locations, IReadOnlyList<FailedCopy> failures) => new(manifest, Name, locations, failures);
 }

@@ -20,13 +20,14 @@ internal static class BuildSettings
     /// <summary>Start-up options for the session; never more than what the server gives by itself.</summary>
     /// <param name="step">The entry to run.</param>
     /// <param name="serverMemory">The server's <c>maintenance_work_mem</c> in bytes.</param>
-    public static string For(LoadStep step, long serverMemory)
+    /// <param name="jobs">Workers; one alone leaves it to the server how many processes build an index.</param>
+    public static string For(LoadStep step, long serverMemory, int jobs)
     {
         // A full-text index gathers its words in this memory, the more the better; a key's check is a join.
         var memory = step.SortedBytes == 0 ? serverMemory : Math.Min(serverMemory, Math.Max(Least, (long)(OneMerge * Math.Sqrt(step.SortedBytes))));
         var settings = memory < serverMemory ? string.Create(CultureInfo.InvariantCulture, $" -c maintenance_work_mem={memory >> 10}kB") : "";
 
         // Each further process costs CPU (two helpers took 1.3 times as much as one process alone) that another step has use for.
-        return settings + string.Create(CultureInfo.InvariantCulture, $" -c max_parallel_maintenance_workers={step.ParallelWorkers}");
+        return jobs == 1 ? settings : settings + string.Create(CultureInfo.InvariantCulture, $" -c max_parallel_maintenance_workers={step.ParallelWorkers}");
     }
 }

@@ -18,6 +18,13 @@ public sealed class RestoreOperation
     /// <summary>Connected to for CREATE DATABASE, in this order.</summary>
     private static readonly string[] MaintenanceDatabases = ["postgres", "template1"];
 
+    /// <summary>Errors that another copy of the same backup need not have.</summary>
+    private static readonly HashSet<string> FaultsOfACopy =
+    [
+        "ArchiveDamaged", "NotAnArchive", "BackupNotFound", "StoreNotFound", "StoreNotReadable", "StoreUnreachable", "StoreUnavailable", "StoreDenied", "StoreArchived", "StoreFailed",
+        "StoreCredentialsMissing", "StoreCredentialsInvalid", "StoreCredentialsExpired", "StoreClockSkew", "StoreWrongRegion",
+    ];
+
     /// <summary>Raw bytes from which a table is emptied again to load its rows frozen; below, the new file would cost more.</summary>
     private const long WorthFreezing = 1 << 20;
 
@@ -36,6 +43,27 @@ public sealed class RestoreOperation
         this.contents = contents;
     }
 
+    /// <summary>Restores from the nearest copy that can be read whole.</summary>
+    /// <param name="copies">The copies, the nearest first: the store and the file name in it.</param>
+    /// <param name="options">Where to, and how.</param>
+    /// <param name="observer">Is told of the progress, and of copies that were no good.</param>
+    /// <param name="cancellationToken">Stops it; nothing of it is left then.</param>
+    /// <exception cref="MoltException">See docs/errors.md for the ids.</exception>
+    public static async Task<RestoreResult> RunAsync(IReadOnlyList<(IBackupStore Store, string Name)> copies, RestoreOptions options, IOperationObserver observer, CancellationToken cancellationToken)
+    {
+        for (var i = 0; ; i++)
+        {
+            try
+            {
+                return await RunAsync(copies[i].Store, copies[i].Name, options, observer, cancellationToken).ConfigureAwait(false);
+            }
+            catch (MoltException e) when (i + 1 < copies.Count && FaultsOfACopy.Contains(e.Id))
+            {
+                observer.Warning($"{e.Message} Restoring from the copy in {copies[i + 1].Store.Location} instead.");
+            }
+        }
+    }
+
     /// <param name="store">Where the backup is.</param>
     /// <param name="name">Its file name.</param>
     /// <param name="options">Where to, and how.</param>
@@ -45,7 +73,7 @@ public sealed class RestoreOperation
     public static async Task<RestoreResult> RunAsync(IBackupStore store, string name, RestoreOptions options, IOperationObserver observer, CancellationToken cancellationToken)
     {
         CheckName(options.TargetDatabase);
-        var archive = await ArchiveReader.OpenAsync(await store.OpenAsync(name, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+        var archive = await ArchiveReader.OpenAsync(await store.OpenAsync(await store.FindAsync(name, cancellationToken).ConfigureAwait(false), manifestOnly: false, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
         await using (archive.ConfigureAwait(false))
         {
             var contents = await archive.ReadContentsAsync(cancellationToken).ConfigureAwait(false);
@@ -199,7 +227,7 @@ public sealed class RestoreOperation
             {
                 if (step.Entry is { } entry)
                 {
-                    await pgRestore.RunAsync("post-data", 1, [entry], cancellationToken, BuildSettings.For(step, memory)).ConfigureAwait(false);
+                    await pgRestore.RunAsync("post-data", 1, [entry], cancellationToken, BuildSettings.For(step, memory, options.Jobs)).ConfigureAwait(false);
                 }
                 else
                 {

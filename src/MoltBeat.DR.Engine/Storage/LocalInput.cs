@@ -5,7 +5,7 @@ using MoltBeat.DR.Engine.Archive;
 namespace MoltBeat.DR.Engine.Storage;
 
 /// <summary>A file read by position; the length is the one it had when it was opened.</summary>
-internal sealed partial class LocalInput : IArchiveInput
+internal sealed partial class LocalInput : IArchiveInput, IDisposable
 {
     private readonly SafeFileHandle handle;
 
@@ -62,9 +62,11 @@ internal sealed partial class LocalInput : IArchiveInput
         }
     }
 
+    public void Dispose() => handle.Dispose();
+
     public ValueTask DisposeAsync()
     {
-        handle.Dispose();
+        Dispose();
         return ValueTask.CompletedTask;
     }
 

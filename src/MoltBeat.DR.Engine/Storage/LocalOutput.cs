@@ -16,6 +16,7 @@ internal sealed class LocalOutput : IArchiveOutput
     private Task flushing = Task.CompletedTask;
     private long flushedTo;
     private bool done;
+    private bool keep;
 
     private LocalOutput(string path, FileStream file)
     {
@@ -28,12 +29,23 @@ internal sealed class LocalOutput : IArchiveOutput
 
     private string Partial => path + ArchiveFormat.PartialExtension;
 
-    public static LocalOutput Create(string path)
+    public static LocalOutput Create(string path) => Open(path, FileMode.CreateNew);
+
+    /// <summary>Begins at what an earlier attempt has left, and leaves what it wrote when it fails.</summary>
+    public static LocalOutput Resume(string path)
+    {
+        var output = Open(path, FileMode.OpenOrCreate);
+        output.keep = true;
+        output.Position = output.flushedTo = RandomAccess.GetLength(output.handle);
+        return output;
+    }
+
+    private static LocalOutput Open(string path, FileMode mode)
     {
         var partial = path + ArchiveFormat.PartialExtension;
         try
         {
-            var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None };
+            var options = new FileStreamOptions { Mode = mode, Access = FileAccess.ReadWrite, Share = FileShare.None };
             if (!OperatingSystem.IsWindows())
             {
                 options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
@@ -43,7 +55,7 @@ internal sealed class LocalOutput : IArchiveOutput
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw File.Exists(partial) && e is IOException ? Exists(partial) : LocalStore.NotWritable(path, e);
+            throw File.Exists(partial) && e is IOException && mode == FileMode.CreateNew ? Exists(partial) : LocalStore.NotWritable(path, e);
         }
     }
 
@@ -68,6 +80,43 @@ internal sealed class LocalOutput : IArchiveOutput
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw LocalStore.NotWritable(path, e);
+        }
+    }
+
+    /// <summary>The partial file can be patched in place.</summary>
+    public ValueTask AppendOpenAsync(ReadOnlyMemory<byte> header, CancellationToken cancellationToken) => AppendAsync(header, cancellationToken);
+
+    /// <summary>Forgets what is behind a position.</summary>
+    public void Truncate(long length)
+    {
+        try
+        {
+            RandomAccess.SetLength(handle, length);
+            Position = flushedTo = length;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw LocalStore.NotWritable(path, e);
+        }
+    }
+
+    /// <summary>Reads back what was written, for those who copy the growing file.</summary>
+    public async ValueTask ReadBackAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        try
+        {
+            for (var n = 0; buffer.Length > 0; buffer = buffer[n..], offset += n)
+            {
+                n = await RandomAccess.ReadAsync(handle, buffer, offset, cancellationToken).ConfigureAwait(false);
+                if (n == 0)
+                {
+                    throw new IOException("it is shorter than what was written");
+                }
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw LocalStore.NotReadable(path, e);
         }
     }
 
@@ -118,7 +167,7 @@ internal sealed class LocalOutput : IArchiveOutput
 
         try
         {
-            if (!done)
+            if (!done && !keep)
             {
                 File.Delete(Partial);
             }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using MoltBeat.DR.Engine.Archive;
+using MoltBeat.DR.Engine.Plan;
 
 namespace MoltBeat.DR.Engine.Storage;
 
@@ -13,13 +14,23 @@ public sealed class LocalStore : IBackupStore
 
     private readonly string folder;
 
-    /// <param name="folder">An absolute path; need not exist until something is written.</param>
-    public LocalStore(string folder)
+    /// <param name="settings">Of a folder, which need not exist until something is written.</param>
+    public LocalStore(StoreSettings settings)
     {
-        this.folder = Path.GetFullPath(folder);
+        Settings = settings;
+        folder = Path.GetFullPath(settings.Folder!);
     }
 
-    public string Location => folder;
+    /// <param name="folder">An absolute path; need not exist until something is written.</param>
+    public LocalStore(string folder)
+        : this(new StoreSettings { Name = folder, Folder = folder })
+    {
+    }
+
+    public StoreSettings Settings { get; }
+
+    /// <inheritdoc/>
+    public Task<string?> PrepareAsync(CancellationToken cancellationToken) => Task.FromResult(Prepare());
 
     /// <summary>Makes the folder when it is missing, and tells whether others may look into it.</summary>
     /// <returns>Null, or a sentence that says what is open to whom.</returns>
@@ -58,6 +69,11 @@ public sealed class LocalStore : IBackupStore
             : $"The backup folder {folder} is open to other users ({Convert.ToString((int)File.GetUnixFileMode(folder), 8)}); it should be 0700: chmod 700 '{folder}'.";
     }
 
+    public void Dispose()
+    {
+        // Holds nothing open between calls.
+    }
+
     /// <inheritdoc/>
     public async IAsyncEnumerable<StoredFile> ListAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -88,14 +104,18 @@ public sealed class LocalStore : IBackupStore
     }
 
     /// <inheritdoc/>
-    public async Task<IArchiveInput> OpenAsync(string name, CancellationToken cancellationToken)
+    public Task<StoredFile> FindAsync(string name, CancellationToken cancellationToken)
     {
-        await Task.CompletedTask.ConfigureAwait(false);
-        return LocalInput.Open(PathOf(name));
+        using var input = LocalInput.Open(PathOf(name));
+        return Task.FromResult(new StoredFile(name, input.Location, input.Length));
     }
 
     /// <inheritdoc/>
-    public Task<IArchiveOutput> CreateAsync(string name, CancellationToken cancellationToken)
+    public Task<IArchiveInput> OpenAsync(StoredFile file, bool manifestOnly, CancellationToken cancellationToken)
+        => Task.FromResult<IArchiveInput>(LocalInput.Open(PathOf(file.Name)));
+
+    /// <inheritdoc/>
+    public Task<IArchiveOutput> CreateAsync(string name, NewArchive plan, CancellationToken cancellationToken)
     {
         var path = PathOf(name);
         if (File.Exists(path))
@@ -104,6 +124,13 @@ public sealed class LocalStore : IBackupStore
         }
 
         return Task.FromResult<IArchiveOutput>(LocalOutput.Create(path));
+    }
+
+    /// <inheritdoc/>
+    public Task<IArchiveOutput> ResumeAsync(string name, NewArchive plan, CancellationToken cancellationToken)
+    {
+        var path = PathOf(name);
+        return File.Exists(path) ? throw LocalOutput.Exists(path) : Task.FromResult<IArchiveOutput>(LocalOutput.Resume(path));
     }
 
     /// <inheritdoc/>
@@ -138,9 +165,9 @@ public sealed class LocalStore : IBackupStore
     }
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<(string Name, byte[] Content)> RecordsAsync(string archive, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<(string Name, byte[] Content)> RecordsAsync(StoredFile file, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var records = new DirectoryInfo(PathOf(archive) + ".records");
+        var records = new DirectoryInfo(PathOf(file.Name) + ".records");
         FileInfo[] files;
         try
         {
@@ -151,19 +178,19 @@ public sealed class LocalStore : IBackupStore
             yield break;
         }
 
-        foreach (var file in files.Where(f => f.Length <= 1 << 20))
+        foreach (var record in files.Where(f => f.Length <= 1 << 20))
         {
             byte[] content;
             try
             {
-                content = await File.ReadAllBytesAsync(file.FullName, cancellationToken).ConfigureAwait(false);
+                content = await File.ReadAllBytesAsync(record.FullName, cancellationToken).ConfigureAwait(false);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
                 continue;
             }
 
-            yield return (file.Name, content);
+            yield return (record.Name, content);
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using MoltBeat.DR.Engine.Archive;
@@ -32,7 +33,7 @@ public sealed class VerificationOperation
     {
         var clock = Stopwatch.StartNew();
         var operation = new VerificationOperation(options, observer);
-        var input = await store.OpenAsync(name, cancellationToken).ConfigureAwait(false);
+        var input = await store.OpenAsync(await store.FindAsync(name, cancellationToken).ConfigureAwait(false), manifestOnly: false, cancellationToken).ConfigureAwait(false);
         var location = input.Location;
         Manifest? manifest = null;
         try
@@ -55,7 +56,7 @@ public sealed class VerificationOperation
             try
             {
                 var record = new VerificationRecord(manifest.Id, options.Level.ToString(), result.Passed, result.Time, Environment.MachineName, result.Failed.Select(c => c.Name).ToList());
-                await new BackupCatalog(store).RecordAsync(name, record, cancellationToken).ConfigureAwait(false);
+                await BackupCatalog.RecordAsync(store, name, record, cancellationToken).ConfigureAwait(false);
             }
             catch (MoltException e)
             {
@@ -112,20 +113,36 @@ public sealed class VerificationOperation
     private async Task CheckLayoutAsync(ArchiveReader archive, CancellationToken cancellationToken)
     {
         const string Proves = "tar finds exactly the members that the manifest names.";
-        foreach (var member in archive.Manifest.Members.Append(new MemberInfo(ArchiveFormat.Manifest, archive.Index.ManifestOffset, archive.Index.ManifestLength, "")))
+        var members = archive.Manifest.Members.Append(new MemberInfo(ArchiveFormat.Manifest, archive.Index.ManifestOffset, archive.Index.ManifestLength, "")).ToList();
+        var problems = new ConcurrentBag<string>();
+
+        // The end of each member and the header of the next lie together: one read for both.
+        await Parallel.ForEachAsync(Enumerable.Range(0, members.Count), new ParallelOptions { MaxDegreeOfParallelism = options.Jobs, CancellationToken = cancellationToken }, async (at, token) =>
         {
-            var header = TarHeader.Parse(await archive.ReadRawAsync(member.Offset - TarHeader.BlockBytes, TarHeader.BlockBytes, cancellationToken).ConfigureAwait(false));
+            var member = members[at];
+            var before = at == 0 ? 0 : members[at - 1].Offset + members[at - 1].Length;
+            var between = await archive.ReadRawAsync(before, (int)(member.Offset - before), token).ConfigureAwait(false);
+            var header = TarHeader.Parse(between.AsSpan(between.Length - TarHeader.BlockBytes));
             if (header is not { } found || found.Name != member.Name || found.Length != member.Length)
             {
-                Add("Layout", CheckStatus.Failed, Proves, $"the tar header of {member.Name} is damaged or says something else");
-                return;
+                problems.Add($"the tar header of {member.Name} is damaged or says something else");
             }
 
-            if ((await archive.ReadRawAsync(member.Offset + member.Length, TarHeader.Padding(member.Length), cancellationToken).ConfigureAwait(false)).AsSpan().ContainsAnyExcept((byte)0))
+            if (between.AsSpan(0, between.Length - TarHeader.BlockBytes).ContainsAnyExcept((byte)0))
             {
-                Add("Layout", CheckStatus.Failed, Proves, $"behind {member.Name} there is something where nothing should be");
-                return;
+                problems.Add($"behind {members[at - 1].Name} there is something where nothing should be");
             }
+        }).ConfigureAwait(false);
+        var last = members[^1];
+        if ((await archive.ReadRawAsync(last.Offset + last.Length, TarHeader.Padding(last.Length), cancellationToken).ConfigureAwait(false)).AsSpan().ContainsAnyExcept((byte)0))
+        {
+            problems.Add("behind the manifest there is something where nothing should be");
+        }
+
+        if (!problems.IsEmpty)
+        {
+            Add("Layout", CheckStatus.Failed, Proves, problems.Order(StringComparer.Ordinal).First());
+            return;
         }
 
         Add("Layout", CheckStatus.Passed, Proves, "all tar headers agree with the manifest");

@@ -1,4 +1,5 @@
 using MoltBeat.DR.Engine.Archive;
+using MoltBeat.DR.Engine.Plan;
 using MoltBeat.DR.Engine.Storage;
 
 namespace MoltBeat.DR.Engine.Tests.Archive;
@@ -27,6 +28,8 @@ internal sealed class MemoryArchive : IArchiveOutput, IArchiveInput
         return ValueTask.CompletedTask;
     }
 
+    public ValueTask AppendOpenAsync(ReadOnlyMemory<byte> header, CancellationToken cancellationToken) => AppendAsync(header, cancellationToken);
+
     public ValueTask PatchAsync(long offset, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
         _bytes.Position = offset;
@@ -53,7 +56,13 @@ internal sealed class MemoryArchive : IArchiveOutput, IArchiveInput
 /// <summary>A store that holds one archive, in memory, and takes no records.</summary>
 internal class MemoryStore(byte[] archive) : IBackupStore
 {
-    public string Location => "memory";
+    public StoreSettings Settings { get; } = new() { Name = "memory", Folder = "/memory" };
+
+    public void Dispose()
+    {
+    }
+
+    public Task<string?> PrepareAsync(CancellationToken cancellationToken) => Task.FromResult<string?>(null);
 
     public async IAsyncEnumerable<StoredFile> ListAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -61,13 +70,17 @@ internal class MemoryStore(byte[] archive) : IBackupStore
         yield return new StoredFile("memory.tar", "memory.tar", archive.Length);
     }
 
-    public Task<IArchiveInput> OpenAsync(string name, CancellationToken cancellationToken) => Task.FromResult<IArchiveInput>(new MemoryArchive(archive));
+    public Task<StoredFile> FindAsync(string name, CancellationToken cancellationToken) => Task.FromResult(new StoredFile(name, "memory.tar", archive.Length));
 
-    public Task<IArchiveOutput> CreateAsync(string name, CancellationToken cancellationToken) => throw new NotSupportedException();
+    public Task<IArchiveInput> OpenAsync(StoredFile file, bool manifestOnly, CancellationToken cancellationToken) => Task.FromResult<IArchiveInput>(new MemoryArchive(archive));
+
+    public Task<IArchiveOutput> CreateAsync(string name, NewArchive plan, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+    public Task<IArchiveOutput> ResumeAsync(string name, NewArchive plan, CancellationToken cancellationToken) => throw new NotSupportedException();
 
     public Task PutRecordAsync(string archive, string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public async IAsyncEnumerable<(string Name, byte[] Content)> RecordsAsync(string archive, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<(string Name, byte[] Content)> RecordsAsync(StoredFile file, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await Task.CompletedTask;
         yield break;

@@ -107,7 +107,7 @@ public sealed class ConsistencyTests(PostgresFixture postgres)
         await source.ExecuteAsync("CREATE TABLE t (id integer PRIMARY KEY, \"ä\" text); INSERT INTO t SELECT i, repeat('x', 500) FROM generate_series(1, 40000) i", Cancel);
         using var workshop = new Workshop();
         Task? ddl = null;
-        var options = new Engine.Backup.BackupOptions { Connection = Engine.Postgres.ConnectionSettings.Parse(source.Uri), Folder = workshop.Folder, Jobs = 2 };
+        var options = new Engine.Backup.BackupOptions { Connection = Engine.Postgres.ConnectionSettings.Parse(source.Uri), Destinations = [Engine.Plan.StoreSettings.Parse(workshop.Folder)], Jobs = 2 };
 
         // Made to wait the moment the backup has its locks, hence before its readers and pg_dump ask for theirs.
         await using var observer = await source.OpenAsync(Cancel);

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Backup;
 using MoltBeat.DR.Engine.Catalog;
+using MoltBeat.DR.Engine.Plan;
 using MoltBeat.DR.Engine.Postgres;
 using MoltBeat.DR.Engine.Recovery;
 using MoltBeat.DR.Engine.Storage;
@@ -28,7 +29,7 @@ internal sealed class Workshop : IOperationObserver, IDisposable
 
     public Task<BackupInfo> BackupAsync(string uri, Func<BackupOptions, BackupOptions>? with = null)
     {
-        var options = new BackupOptions { Connection = ConnectionSettings.Parse(uri), Folder = Folder, LockTimeout = TimeSpan.FromSeconds(30), Jobs = 2 };
+        var options = new BackupOptions { Connection = ConnectionSettings.Parse(uri), Destinations = [StoreSettings.Parse(Folder)], LockTimeout = TimeSpan.FromSeconds(30), Jobs = 2 };
         return BackupOperation.RunAsync(with?.Invoke(options) ?? options, this, problem => throw problem, Cancel);
     }
 
@@ -50,7 +51,7 @@ internal sealed class Workshop : IOperationObserver, IDisposable
         return RestoreOperation.RunAsync(Store, backup.Name, with?.Invoke(options) ?? options, this, Cancel);
     }
 
-    public async Task<ArchiveReader> OpenAsync(BackupInfo backup) => await ArchiveReader.OpenAsync(await Store.OpenAsync(backup.Name, Cancel), Cancel);
+    public async Task<ArchiveReader> OpenAsync(BackupInfo backup) => await ArchiveReader.OpenAsync(await Store.OpenAsync(await Store.FindAsync(backup.Name, Cancel), false, Cancel), Cancel);
 
     public async Task<Contents> ContentsAsync(BackupInfo backup)
     {

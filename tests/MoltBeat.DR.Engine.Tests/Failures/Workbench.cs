@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using MoltBeat.DR.Engine.Backup;
 using MoltBeat.DR.Engine.Catalog;
+using MoltBeat.DR.Engine.Plan;
 using MoltBeat.DR.Engine.Postgres;
 using MoltBeat.DR.Engine.Recovery;
 using MoltBeat.DR.Engine.Verification;
@@ -59,7 +60,7 @@ public sealed class Workbench : ICollectionFixture<Workbench>, IAsyncDisposable
     public static Task<BackupInfo> BackUpAsync(TestDatabase database, string folder, Func<BackupOptions, BackupOptions>? change = null,
         IOperationObserver? observer = null, Action<MoltException>? onProblem = null, CancellationToken? cancel = null)
     {
-        var options = new BackupOptions { Connection = ConnectionSettings.Parse(database.Uri), Folder = folder, Jobs = 2 };
+        var options = new BackupOptions { Connection = ConnectionSettings.Parse(database.Uri), Destinations = [StoreSettings.Parse(folder)], Jobs = 2 };
         return BackupOperation.RunAsync(change?.Invoke(options) ?? options, observer ?? new Listener(), onProblem ?? (_ => { }), cancel ?? Cancel);
     }
 

@@ -54,7 +54,7 @@ public sealed class LoadScheduleTests
     [InlineData(120, 8, " -c max_parallel_maintenance_workers=0")]
     [InlineData(0, 64, " -c max_parallel_maintenance_workers=0")]
     public void ASortGetsWhatOneMergeNeedsAndNeverMoreThanTheServerGives(long indexMegabytes, long serverMegabytes, string settings)
-        => Assert.Equal(settings, BuildSettings.For(new LoadStep([], [], false, null, indexMegabytes * Megabyte), serverMegabytes * Megabyte));
+        => Assert.Equal(settings, BuildSettings.For(new LoadStep([], [], false, null, indexMegabytes * Megabyte), serverMegabytes * Megabyte, jobs: 2));
 
     private static async Task<LoadStep> NextAsync(LoadSchedule schedule)
         => await schedule.NextAsync(TestContext.Current.CancellationToken) ?? throw new InvalidOperationException("There was no step.");

@@ -20,6 +20,8 @@ public sealed class LocalStoreTests : IDisposable
         _store = new LocalStore(_folder);
     }
 
+    private static NewArchive Some => new(DateTimeOffset.UtcNow, 0);
+
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     public void Dispose() => Directory.Delete(_root, recursive: true);
@@ -52,7 +54,7 @@ public sealed class LocalStoreTests : IDisposable
     public async Task A_file_appears_under_its_name_only_whole()
     {
         _store.Prepare();
-        await using var output = await _store.CreateAsync("x.tar", Cancel);
+        await using var output = await _store.CreateAsync("x.tar", Some, Cancel);
         await output.AppendAsync(new byte[] { 1, 2, 3, 4 }, Cancel);
         await output.PatchAsync(1, new byte[] { 9 }, Cancel);
         Assert.Equal(["x.tar.partial"], Names());
@@ -60,7 +62,7 @@ public sealed class LocalStoreTests : IDisposable
         Assert.Equal(["x.tar"], Names());
 
         // Also by others, from the moment on at which it is there: the writer has not closed it yet.
-        await using var input = await _store.OpenAsync("x.tar", Cancel);
+        await using var input = await _store.OpenAsync(await _store.FindAsync("x.tar", Cancel), false, Cancel);
         var read = new byte[10];
         Assert.Equal(4, await input.ReadAtAsync(0, read, Cancel));
         Assert.Equal([1, 9, 3, 4], read[..4]);
@@ -70,7 +72,7 @@ public sealed class LocalStoreTests : IDisposable
     public async Task A_file_that_is_given_up_leaves_nothing()
     {
         _store.Prepare();
-        await using (var output = await _store.CreateAsync("x.tar", Cancel))
+        await using (var output = await _store.CreateAsync("x.tar", Some, Cancel))
         {
             await output.AppendAsync(new byte[100], Cancel);
         }
@@ -83,12 +85,12 @@ public sealed class LocalStoreTests : IDisposable
     {
         _store.Prepare();
         await WriteAsync("x.tar", [1]);
-        Assert.Equal("BackupExists", (await Assert.ThrowsAsync<MoltException>(() => _store.CreateAsync("x.tar", Cancel))).Id);
+        Assert.Equal("BackupExists", (await Assert.ThrowsAsync<MoltException>(() => _store.CreateAsync("x.tar", Some, Cancel))).Id);
 
         // Taken while it was written.
-        await using (var output = await _store.CreateAsync("y.tar", Cancel))
+        await using (var output = await _store.CreateAsync("y.tar", Some, Cancel))
         {
-            Assert.Equal("BackupExists", (await Assert.ThrowsAsync<MoltException>(() => _store.CreateAsync("y.tar", Cancel))).Id);
+            Assert.Equal("BackupExists", (await Assert.ThrowsAsync<MoltException>(() => _store.CreateAsync("y.tar", Some, Cancel))).Id);
             await output.AppendAsync(new byte[] { 2 }, Cancel);
             await File.WriteAllBytesAsync(Path.Combine(_folder, "y.tar"), [7], Cancel);
             Assert.Equal("BackupExists", (await Assert.ThrowsAsync<MoltException>(() => output.CommitAsync(Cancel))).Id);
@@ -102,7 +104,7 @@ public sealed class LocalStoreTests : IDisposable
     public async Task Sweeps_what_a_dead_writer_left_and_nothing_else()
     {
         _store.Prepare();
-        await using var alive = await _store.CreateAsync("app_backup_2.tar", Cancel);
+        await using var alive = await _store.CreateAsync("app_backup_2.tar", Some, Cancel);
         foreach (var name in new[] { "app_backup_1.tar.partial", "other_backup_1.tar.partial", "app_backup_1.tar", "app_backup_1.partial" })
         {
             await File.WriteAllBytesAsync(Path.Combine(_folder, name), [1], Cancel);
@@ -120,7 +122,7 @@ public sealed class LocalStoreTests : IDisposable
     {
         await using var disk = await SmallDisk.MountAsync(1 << 20, Cancel);
         var store = new LocalStore(disk.Folder);
-        await using (var output = await store.CreateAsync("x.tar", Cancel))
+        await using (var output = await store.CreateAsync("x.tar", Some, Cancel))
         {
             var e = await Assert.ThrowsAsync<MoltException>(async () =>
             {
@@ -139,7 +141,7 @@ public sealed class LocalStoreTests : IDisposable
     public async Task A_folder_that_vanishes_under_a_backup_is_an_error_of_ours()
     {
         _store.Prepare();
-        var output = await _store.CreateAsync("x.tar", Cancel);
+        var output = await _store.CreateAsync("x.tar", Some, Cancel);
         await output.AppendAsync(new byte[10], Cancel);
         Directory.Delete(_folder, recursive: true);
         Assert.Equal("StoreNotWritable", (await Assert.ThrowsAsync<MoltException>(() => output.CommitAsync(Cancel))).Id);
@@ -164,7 +166,7 @@ public sealed class LocalStoreTests : IDisposable
             }
         });
         Assert.Equal(("StoreNotFound", ErrorKind.NotFound), (e.Id, e.Kind));
-        Assert.Equal("BackupNotFound", (await Assert.ThrowsAsync<MoltException>(() => _store.OpenAsync("x.tar", Cancel))).Id);
+        Assert.Equal("BackupNotFound", (await Assert.ThrowsAsync<MoltException>(() => _store.FindAsync("x.tar", Cancel))).Id);
     }
 
     [Theory]
@@ -174,7 +176,7 @@ public sealed class LocalStoreTests : IDisposable
     [InlineData("..")]
     [InlineData("")]
     public async Task Names_that_lead_elsewhere_are_refused(string name) =>
-        await Assert.ThrowsAsync<ArgumentException>(() => _store.OpenAsync(name, Cancel));
+        await Assert.ThrowsAsync<ArgumentException>(() => _store.FindAsync(name, Cancel));
 
     [Fact]
     public async Task A_named_pipe_a_folder_and_a_dead_link_are_no_archives_and_stop_nothing()
@@ -204,7 +206,7 @@ public sealed class LocalStoreTests : IDisposable
 
     private async Task WriteAsync(string name, byte[] content)
     {
-        await using var output = await _store.CreateAsync(name, Cancel);
+        await using var output = await _store.CreateAsync(name, Some, Cancel);
         await output.AppendAsync(content, Cancel);
         await output.CommitAsync(Cancel);
     }

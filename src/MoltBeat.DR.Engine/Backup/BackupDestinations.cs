@@ -1,0 +1,170 @@
+using System.Globalization;
+using MoltBeat.DR.Engine.Catalog;
+using MoltBeat.DR.Engine.Plan;
+using MoltBeat.DR.Engine.Storage;
+
+namespace MoltBeat.DR.Engine.Backup;
+
+/// <summary>The stores that one backup goes to, and what became of each.</summary>
+internal sealed class BackupDestinations : IDisposable
+{
+    private readonly List<IBackupStore> stores;
+    private readonly List<FailedCopy> failed = [];
+    private readonly List<MoltException> failures = [];
+    private readonly int minimum;
+    private FanOutOutput? output;
+    private string name = "";
+
+    private BackupDestinations(List<IBackupStore> stores, int minimum)
+    {
+        this.stores = stores;
+        this.minimum = minimum;
+    }
+
+    /// <summary>Opens the stores, and looks whether enough of them can be written to before any work is done.</summary>
+    /// <exception cref="MoltException"><c>TooFewCopies</c>; with one store only, that store's own error.</exception>
+    public static async Task<BackupDestinations> OpenAsync(IReadOnlyList<StoreSettings> settings, int minimum, IOperationObserver observer, CancellationToken cancellationToken)
+    {
+        if (minimum < 1 || minimum > settings.Count)
+        {
+            throw new MoltException("MinimumCopiesInvalid", ErrorKind.InvalidArgument, string.Create(CultureInfo.InvariantCulture, $"{minimum} copies cannot be had of {settings.Count} destinations."),
+                "Let -MinimumCopies be between 1 and the number of destinations.", minimum);
+        }
+
+        if (settings.GroupBy(s => s.Location, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1) is { } twice)
+        {
+            throw new MoltException("DestinationTwice", ErrorKind.InvalidArgument, $"{twice.Key} is named twice.", "Name each destination once: two copies in one place are one.", twice.Key);
+        }
+
+        var destinations = new BackupDestinations([], minimum);
+        try
+        {
+            foreach (var one in settings)
+            {
+                var store = BackupStores.Open(one, observer);
+                destinations.stores.Add(store);
+                try
+                {
+                    if (await store.PrepareAsync(cancellationToken).ConfigureAwait(false) is { } warning)
+                    {
+                        observer.Warning(warning);
+                    }
+                }
+                catch (MoltException e)
+                {
+                    destinations.Fail(store, e);
+                }
+            }
+
+            destinations.CheckEnough(settings.Count - destinations.failures.Count, "can be made");
+            return destinations;
+        }
+        catch
+        {
+            destinations.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Removes what earlier backups that were cut short have left.</summary>
+    public async Task SweepAsync(string prefix, IOperationObserver observer, CancellationToken cancellationToken)
+    {
+        foreach (var store in stores)
+        {
+            try
+            {
+                foreach (var swept in await store.SweepAsync(prefix, cancellationToken).ConfigureAwait(false))
+                {
+                    observer.Warning($"Removed {swept}, which a backup that was cut short had left.");
+                }
+            }
+            catch (MoltException e) when (store is not LocalStore)
+            {
+                observer.Verbose($"{store.Location} was not searched for leftovers: {e.Message}");
+            }
+        }
+    }
+
+    /// <summary>The newest backup of a database in the nearest store.</summary>
+    public async Task<BackupInfo?> NewestAsync(string database, CancellationToken cancellationToken)
+        => (await new BackupCatalog(stores[0]).ListAsync(_ => { }, cancellationToken).ConfigureAwait(false)).Find(b => b.Database == database);
+
+    /// <summary>Begins the archive in all stores.</summary>
+    public async Task<FanOutOutput> CreateAsync(string archive, NewArchive plan, CancellationToken cancellationToken)
+    {
+        name = archive;
+        output = await FanOutOutput.CreateAsync(stores, archive, plan, cancellationToken).ConfigureAwait(false);
+        return output;
+    }
+
+    /// <summary>Waits for the copies that are still on their way, and reads back what each store has.</summary>
+    /// <exception cref="MoltException"><c>TooFewCopies</c>; with one store only, that store's own error.</exception>
+    public async Task<BackupInfo> FinishAsync(string activity, IOperationObserver observer, Action<MoltException> onProblem, CancellationToken cancellationToken)
+    {
+        var total = output!.Position;
+        IReadOnlyList<CopyOutcome> outcomes;
+        try
+        {
+            outcomes = await output.FinishAsync(left => observer.Progress(new OperationProgress(activity,
+                string.Create(CultureInfo.InvariantCulture, $"copying to other stores: {(total - left) / 1e6:N0} of {total / 1e6:N0} MB"), total > 0 ? (double)(total - left) / total : null, null)), cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            await output.GiveUpAsync().ConfigureAwait(false);
+        }
+
+        BackupInfo? first = null;
+        var locations = new List<BackupLocation>();
+        foreach (var outcome in outcomes)
+        {
+            try
+            {
+                if (outcome.Failure is not null)
+                {
+                    throw outcome.Failure;
+                }
+
+                var info = await new BackupCatalog(outcome.Store).ReadAsync(name, CancellationToken.None).ConfigureAwait(false);
+                first ??= info;
+                locations.AddRange(info.Locations);
+            }
+            catch (MoltException e)
+            {
+                Fail(outcome.Store, e);
+            }
+        }
+
+        if (!OnlyStoreFailed)
+        {
+            failures.ForEach(onProblem);
+        }
+
+        CheckEnough(locations.Count, locations.Count == 0 ? "were made" : $"were made ({string.Join(", ", locations)})");
+        return first!.With(locations, failed);
+    }
+
+    public void Dispose() => stores.ForEach(s => s.Dispose());
+
+    /// <summary>Then its own error says more than that there are too few copies.</summary>
+    private bool OnlyStoreFailed => failures.Count == 1 && stores.Count == 0;
+
+    private void Fail(IBackupStore store, MoltException e)
+    {
+        stores.Remove(store);
+        failures.Add(e);
+        failed.Add(new FailedCopy(store.Settings.Name, e.Id, e.Message));
+        store.Dispose();
+    }
+
+    private void CheckEnough(int copies, string what)
+    {
+        if (copies >= minimum)
+        {
+            return;
+        }
+
+        throw OnlyStoreFailed ? failures[0]
+            : new MoltException("TooFewCopies", ErrorKind.Failed, string.Create(CultureInfo.InvariantCulture, $"Only {copies} of at least {minimum} copies {what}. {string.Join(" ", failures.Select(f => f.Message))}"),
+                "Mend the stores named, and back up again; copies that were made stay and are listed by Get-MoltBackup.", failures.Select(f => f.TargetObject).FirstOrDefault(), failures.FirstOrDefault());
+    }
+}
