@@ -93,6 +93,17 @@ public sealed class SnapshotSession : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        try
+        {
+            // Closing would free the lock too, but a moment later: too late for a backup that begins right behind this one.
+            using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5));
+            await DatabaseCatalog.ExecuteAsync(Connection, $"ROLLBACK; SELECT pg_advisory_unlock({BackupLock}, 1)", limit.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is NpgsqlException or InvalidOperationException or OperationCanceledException or IOException)
+        {
+            // The connection is no more, or stopped in the middle of something: the server ends the session.
+        }
+
         await Connection.DisposeAsync().ConfigureAwait(false);
         gate.Dispose();
     }

@@ -5,6 +5,7 @@ namespace MoltBeat.DR.Tests.Cmdlets;
 /// <summary>What people see, at two widths, with decimal commas and local time all around.</summary>
 public sealed class ViewTests(ServerFixture fixture)
 {
+    private const string Minute = @"\d{4}-\d\d-\d\d \d\d:\d\dZ";
     private const string Time = @"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ";
 
     [Theory]
@@ -15,9 +16,9 @@ public sealed class ViewTests(ServerFixture fixture)
         var backups = await fixture.BackupsAsync();
         var lines = Show(columns, "Get-MoltBackup $Path", backups.Folder);
         Assert.Equal(5, lines.Length);
-        Assert.Matches(@"^Id +Database +Kind +Created +Size Ratio +Rows Verified$", lines[0]);
-        Assert.Matches($@"^[0-9a-f]{{7}} moltbeat +Manual  {Time} +\d+(\.\d+)? kB +\d+\.\d\d +1,203 -$", lines[2]);
-        Assert.Matches($@"^[0-9a-f]{{7}} shop +Weekly  {Time} +\d+(\.\d+)? kB +0\.00 +0 -$", lines[3]);
+        Assert.Matches(@"^Id +Database +Kind +Created +Size Ratio +Rows +In Verified$", lines[0]);
+        Assert.Matches($@"^[0-9a-f]{{7}} moltbeat +Manual  {Minute} +\d+(\.\d+)? kB +\d+\.\d\d +1,203 +1 -$", lines[2]);
+        Assert.Matches($@"^[0-9a-f]{{7}} shop +Weekly  {Minute} +\d+(\.\d+)? kB +0\.00 +0 +1 -$", lines[3]);
         Assert.All(lines, l => Assert.True(l.Length <= columns, l));
     }
 
