@@ -63,6 +63,11 @@ need_test_servers() {
   need_postgres
   local missing=()
   have pgbouncer || missing+=(pgbouncer)
+  # A Ceph gateway is the S3 of the tests.
+  local program
+  for program in ceph-mon ceph-osd radosgw; do
+    have "$program" || missing+=("$program")
+  done
   # The PostgreSQL 18 server of the tests comes as an npm package.
   have npm || missing+=(nodejs npm)
   [ "${#missing[@]}" -eq 0 ] || install_missing "The tests" "${missing[@]}"
