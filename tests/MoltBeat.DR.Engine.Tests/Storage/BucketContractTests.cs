@@ -1,7 +1,6 @@
 using MoltBeat.DR.Engine.Storage;
 using MoltBeat.DR.Engine.Tests.Failures;
 using MoltBeat.TestServers;
-using Xunit;
 
 namespace MoltBeat.DR.Engine.Tests.Storage;
 

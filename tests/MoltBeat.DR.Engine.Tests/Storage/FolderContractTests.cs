@@ -1,5 +1,4 @@
 using MoltBeat.DR.Engine.Storage;
-using Xunit;
 
 namespace MoltBeat.DR.Engine.Tests.Storage;
 

@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Storage;
 using Xunit;
 
