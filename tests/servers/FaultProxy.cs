@@ -9,6 +9,7 @@ namespace MoltBeat.TestServers;
 /// </summary>
 public sealed class FaultProxy : IAsyncDisposable
 {
+    private long _answered;
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _lock = new();
@@ -49,12 +50,18 @@ public sealed class FaultProxy : IAsyncDisposable
     public int Count(string? method = null, string? contains = null) => Requests.Count(
         r => (method is null || r.Method == method) && (contains is null || r.Target.Contains(contains, StringComparison.Ordinal)));
 
+    /// <summary>Bytes that the server has answered since the start or <see cref="Forget"/>, heads included.</summary>
+    public long AnsweredBytes => Interlocked.Read(ref _answered);
+
     /// <summary>Begins to count anew.</summary>
     public void Forget()
     {
         lock (_lock)
             _requests.Clear();
+        Interlocked.Exchange(ref _answered, 0);
     }
+
+    internal void Answered(int bytes) => Interlocked.Add(ref _answered, bytes);
 
     /// <summary>Adds a fault, behind those that are there: the first that takes a request hits it, alone.</summary>
     /// <returns>The same fault, whose <see cref="Fault.Hits"/> tell.</returns>

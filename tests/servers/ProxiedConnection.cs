@@ -124,6 +124,7 @@ internal sealed class ProxiedConnection(FaultProxy proxy, Socket client) : IDisp
         while ((read = await _server.ReceiveAsync(buffer, cancel).ConfigureAwait(false)) > 0)
         {
             var bytes = buffer.AsMemory(0, read);
+            proxy.Answered(read);
             if (_exchange is not { Fault: { } fault } exchange)
             {
                 await SendAsync(client, bytes, cancel).ConfigureAwait(false);

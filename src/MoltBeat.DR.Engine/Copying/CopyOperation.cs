@@ -180,8 +180,10 @@ public static class CopyOperation
         var result = await VerificationOperation.RunAsync(destination, name, new VerificationOptions { Level = VerificationLevel.Quick }, observer, cancellationToken).ConfigureAwait(false);
         if (!result.Passed)
         {
-            throw new MoltException("CopyFailed", ErrorKind.InvalidData, $"{result.Path} is not what was copied: {string.Join("; ", result.Failed.Select(c => c.Detail))}.",
-                "Remove it and copy again; if it fails again, the store damages what it keeps.", result.Path);
+            // What a service copies by itself it does not check: it may be the source that is damaged.
+            await destination.DeleteAsync(name, CancellationToken.None).ConfigureAwait(false);
+            throw new SourceException(new MoltException("CopyFailed", ErrorKind.InvalidData, $"What arrived at {result.Path} is damaged, and was removed again: {string.Join("; ", result.Failed.Select(c => c.Detail))}.",
+                "Verify the source with Test-MoltBackup. If it is whole, the store or the way to it damages what it gets.", result.Path));
         }
     }
 

@@ -50,6 +50,13 @@ public interface IBackupStore : IDisposable
     /// <summary>Names and contents of an archive's records; one that cannot be read is left out: a lost record only makes us keep more.</summary>
     IAsyncEnumerable<(string Name, byte[] Content)> RecordsAsync(StoredFile file, CancellationToken cancellationToken);
 
+    /// <summary>Removes an archive, and its records when it is gone. Idempotent: what is not there is removed.</summary>
+    /// <exception cref="MoltException"><c>StoreNotWritable</c>, <c>StoreDenied</c>, <c>BackupLocked</c>; the archive is there still.</exception>
+    Task DeleteAsync(string name, CancellationToken cancellationToken);
+
+    /// <summary>Until when the place itself refuses to remove an archive; null when it does not. <c>DateTimeOffset.MaxValue</c> for a hold without an end.</summary>
+    Task<DateTimeOffset?> LockedUntilAsync(string name, CancellationToken cancellationToken);
+
     /// <summary>Removes what a crash left behind for archives whose name starts so. Never touches one that is being written.</summary>
     /// <returns>What it removed.</returns>
     Task<IReadOnlyList<string>> SweepAsync(string prefix, CancellationToken cancellationToken);

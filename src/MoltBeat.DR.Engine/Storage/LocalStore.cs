@@ -195,6 +195,30 @@ public sealed class LocalStore : IBackupStore
     }
 
     /// <inheritdoc/>
+    public Task DeleteAsync(string name, CancellationToken cancellationToken)
+    {
+        var path = PathOf(name);
+        try
+        {
+            File.Delete(path);
+            FolderSync.Sync(folder);
+            if (Directory.Exists(path + ".records"))
+            {
+                Directory.Delete(path + ".records", recursive: true);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw NotWritable(path, e);
+        }
+
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public Task<DateTimeOffset?> LockedUntilAsync(string name, CancellationToken cancellationToken) => Task.FromResult<DateTimeOffset?>(null);
+
+    /// <inheritdoc/>
     public Task<IReadOnlyList<string>> SweepAsync(string prefix, CancellationToken cancellationToken)
     {
         var swept = new List<string>();

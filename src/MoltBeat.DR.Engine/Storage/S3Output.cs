@@ -167,6 +167,7 @@ internal sealed class S3Output : IArchiveOutput
             }
 
             done = true;
+            await EnsureLockedAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (e is not MoltException && !cancellationToken.IsCancellationRequested && S3Errors.Translate(e, settings, key) is { } translated)
         {
@@ -364,6 +365,26 @@ internal sealed class S3Output : IArchiveOutput
             {
                 throw;
             }
+        }
+    }
+
+    /// <summary>Some services forget the lock of an upload in parts: then it is set on the whole object.</summary>
+    private async Task EnsureLockedAsync(CancellationToken cancellationToken)
+    {
+        if (settings.ObjectLock == LockMode.None)
+        {
+            return;
+        }
+
+        var found = await client.GetObjectMetadataAsync(new GetObjectMetadataRequest { BucketName = settings.Bucket, Key = key }, cancellationToken).ConfigureAwait(false);
+        if (found.ObjectLockRetainUntilDate is null)
+        {
+            await client.PutObjectRetentionAsync(new PutObjectRetentionRequest
+            {
+                BucketName = settings.Bucket,
+                Key = key,
+                Retention = new ObjectLockRetention { Mode = settings.ObjectLock == LockMode.Compliance ? ObjectLockRetentionMode.Compliance : ObjectLockRetentionMode.Governance, RetainUntilDate = LockedUntil() },
+            }, cancellationToken).ConfigureAwait(false);
         }
     }
 

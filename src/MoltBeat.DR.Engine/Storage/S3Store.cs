@@ -204,6 +204,38 @@ public sealed class S3Store : IBackupStore
     }
 
     /// <inheritdoc/>
+    public async Task DeleteAsync(string name, CancellationToken cancellationToken)
+    {
+        // In a bucket with versions a lock does not keep anybody from hiding the object behind a delete marker.
+        if (await LockedUntilAsync(name, cancellationToken).ConfigureAwait(false) is { } until && until > DateTimeOffset.UtcNow)
+        {
+            throw new MoltException("BackupLocked", ErrorKind.PermissionDenied, string.Create(CultureInfo.InvariantCulture, $"{Settings.ItemLocation(name)} is under object lock {(until == DateTimeOffset.MaxValue ? "without an end" : $"until {until.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC")}."),
+                "It goes when the lock has ended.", Settings.ItemLocation(name));
+        }
+
+        var records = (await ListAsync(KeyOf(name), cancellationToken).ConfigureAwait(false)).Find(f => f.Name == name)?.Records ?? [];
+        foreach (var key in records.Select(r => KeyOf(name) + RecordsFolder + r).Prepend(KeyOf(name)))
+        {
+            await AskAsync(key, c => c.DeleteObjectAsync(new DeleteObjectRequest { BucketName = Settings.Bucket, Key = key }, cancellationToken), cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task<DateTimeOffset?> LockedUntilAsync(string name, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var found = await AskAsync(KeyOf(name), c => c.GetObjectMetadataAsync(new GetObjectMetadataRequest { BucketName = Settings.Bucket, Key = KeyOf(name) }, cancellationToken), cancellationToken).ConfigureAwait(false);
+            return found.ObjectLockLegalHoldStatus == ObjectLockLegalHoldStatus.On ? DateTimeOffset.MaxValue
+                : found.ObjectLockRetainUntilDate is { } until ? new DateTimeOffset(until.ToUniversalTime()) : null;
+        }
+        catch (MoltException e) when (e.Id == "BackupNotFound")
+        {
+            return null;
+        }
+    }
+
+    /// <inheritdoc/>
     public async Task<IReadOnlyList<string>> SweepAsync(string prefix, CancellationToken cancellationToken)
     {
         var swept = new List<string>();

@@ -86,5 +86,9 @@ internal class MemoryStore(byte[] archive) : IBackupStore
         yield break;
     }
 
+    public Task DeleteAsync(string name, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+    public Task<DateTimeOffset?> LockedUntilAsync(string name, CancellationToken cancellationToken) => Task.FromResult<DateTimeOffset?>(null);
+
     public Task<IReadOnlyList<string>> SweepAsync(string prefix, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<string>>([]);
 }
