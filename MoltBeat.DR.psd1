@@ -16,9 +16,12 @@
   VariablesToExport    = @()
   CmdletsToExport      = @(
     'Get-MoltBackup'
+    'Get-MoltPlan'
     'New-MoltBackup'
+    'New-MoltPlan'
     'Restore-MoltBackup'
     'Test-MoltBackup'
+    'Test-MoltPlan'
   )
   PrivateData          = @{
     PSData = @{

@@ -32,6 +32,9 @@ public sealed class HelpTests : IDisposable
     [InlineData("Get-MoltBackup", "Lists backups, newest first", "-Before <DateTimeOffset>", "PS> Get-MoltBackup -Latest | Test-MoltBackup -Level Full")]
     [InlineData("Test-MoltBackup", "Verifies backups", "-Level <VerificationLevel>", "-MaxAge 1.00:00:00")]
     [InlineData("Restore-MoltBackup", "proves that it is all there", "-TargetDatabase <String>", "PS> $restore.Tables")]
+    [InlineData("Get-MoltPlan", "Shows the plan that counts here", "-PlanPath <String>", "PS> Get-MoltPlan | Format-List")]
+    [InlineData("New-MoltPlan", "Writes a first plan", "-Destination <String[]>", "PS> New-MoltPlan -Path ./plan.json")]
+    [InlineData("Test-MoltPlan", "Checks a plan", "[-Online]", "PS> Test-MoltPlan -Online")]
     public void Get_Help_shows_synopsis_syntax_parameters_and_examples(string cmdlet, string synopsis, string parameter, string example)
     {
         var help = _module.Show("param($Name) Get-Help $Name -Full", ("Name", cmdlet));
@@ -39,7 +42,7 @@ public sealed class HelpTests : IDisposable
         Assert.Contains(parameter, help, StringComparison.Ordinal);
         Assert.Contains("Example 1: ", help, StringComparison.Ordinal);
         Assert.Contains(example, help, StringComparison.Ordinal);
-        Assert.Equal(cmdlet is "New-MoltBackup" or "Restore-MoltBackup", help.Contains("[-WhatIf]", StringComparison.Ordinal));
+        Assert.Equal(cmdlet is "New-MoltBackup" or "New-MoltPlan" or "Restore-MoltBackup", help.Contains("[-WhatIf]", StringComparison.Ordinal));
         Assert.Contains("Accept pipeline input?", help, StringComparison.Ordinal);
     }
 

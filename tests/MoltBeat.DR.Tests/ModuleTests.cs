@@ -7,7 +7,7 @@ namespace MoltBeat.DR.Tests;
 
 public sealed class ModuleTests : IDisposable
 {
-    private static readonly string[] Commands = ["Get-MoltBackup", "New-MoltBackup", "Restore-MoltBackup", "Test-MoltBackup"];
+    private static readonly string[] Commands = ["Get-MoltBackup", "Get-MoltPlan", "New-MoltBackup", "New-MoltPlan", "Restore-MoltBackup", "Test-MoltBackup", "Test-MoltPlan"];
 
     private readonly HostedModule _module = new();
 
@@ -56,6 +56,7 @@ public sealed class ModuleTests : IDisposable
                 "dependencies/Npgsql.dll",
                 "dependencies/System.IO.Hashing.dll",
                 "dependencies/ZstdSharp.dll",
+                "plan.schema.json",
             ],
             files);
     }

@@ -11,7 +11,7 @@
 
 BeforeDiscovery {
     $script:noServer = -not $env:MOLT_TEST_DATABASE_URL
-    $script:commands = 'Get-MoltBackup', 'New-MoltBackup', 'Restore-MoltBackup', 'Test-MoltBackup'
+    $script:commands = 'Get-MoltBackup', 'Get-MoltPlan', 'New-MoltBackup', 'New-MoltPlan', 'Restore-MoltBackup', 'Test-MoltBackup', 'Test-MoltPlan'
     $script:conflicts = @(
         @{ Name = 'AWS.Tools.Common' }
         @{ Name = 'AWS.Tools.S3' }
@@ -33,7 +33,7 @@ Describe 'The module' {
     }
 
     It 'exports exactly its commands' {
-        (Get-Command -Module MoltBeat.DR).Name | Sort-Object | Should -Be @('Get-MoltBackup', 'New-MoltBackup', 'Restore-MoltBackup', 'Test-MoltBackup')
+        (Get-Command -Module MoltBeat.DR).Name | Sort-Object | Should -Be @('Get-MoltBackup', 'Get-MoltPlan', 'New-MoltBackup', 'New-MoltPlan', 'Restore-MoltBackup', 'Test-MoltBackup', 'Test-MoltPlan')
     }
 
     It 'uses approved verbs' {
@@ -107,12 +107,12 @@ Describe 'Isolation' {
         # The variable holds the path of a DLL of another version than ours.
         $dll = [Environment]::GetEnvironmentVariable($Variable)
         if (-not $dll) { Set-ItResult -Skipped -Because "$Variable is not set"; return }
-        & $pwsh -NoProfile -Command "[void][Reflection.Assembly]::LoadFrom('$dll'); Import-Module '$module' -ErrorAction Stop; (Get-Command -Module MoltBeat.DR).Count" | Should -Be '4'
+        & $pwsh -NoProfile -Command "[void][Reflection.Assembly]::LoadFrom('$dll'); Import-Module '$module' -ErrorAction Stop; (Get-Command -Module MoltBeat.DR).Count" | Should -Be '7'
     }
 
     It 'lives beside <Name>, whichever is imported first' -ForEach $conflicts {
         foreach ($order in "'$module', '$Name'", "'$Name', '$module'") {
-            & $pwsh -NoProfile -Command "`$ErrorActionPreference = 'Stop'; $order | Import-Module; (Get-Command -Module MoltBeat.DR).Count" | Should -Be '4'
+            & $pwsh -NoProfile -Command "`$ErrorActionPreference = 'Stop'; $order | Import-Module; (Get-Command -Module MoltBeat.DR).Count" | Should -Be '7'
         }
     }
 

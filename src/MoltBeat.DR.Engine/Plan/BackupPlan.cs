@@ -1,0 +1,93 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace MoltBeat.DR.Engine.Plan;
+
+/// <summary>
+/// What is protected, where to, and how long it is kept: one JSON file, described by <c>plan.schema.json</c>. Holds no
+/// secret, only references to them (<see cref="SecretReference"/>), so that it can be shown and printed.
+/// </summary>
+/// <param name="Version">Of the file's form; <see cref="CurrentVersion"/>.</param>
+/// <param name="MinimumCopies">In how many of the stores a backup has to be whole for it to count as made.</param>
+public sealed record BackupPlan(int Version, int MinimumCopies = 1)
+{
+    public const int CurrentVersion = 1;
+
+    /// <summary>For editors; nothing reads it.</summary>
+    [JsonPropertyName("$schema")]
+    public string? Schema { get; init; }
+
+    public IReadOnlyList<PlannedDatabase> Databases { get => field ?? []; init; }
+
+    /// <summary>Nearest first: a restore takes the first good copy.</summary>
+    public IReadOnlyList<PlannedStore> Stores { get => field ?? []; init; }
+
+    public RetentionPlan Retention { get => field ?? new RetentionPlan(); init; }
+
+    // What later parts of the module will take from the plan. Kept as written; PlanReserved says that it has no effect yet.
+    public JsonElement? Recipients { get; init; }
+
+    public JsonElement? TrustedSigners { get; init; }
+
+    public JsonElement? Environment { get; init; }
+
+    public JsonElement? Redis { get; init; }
+
+    public JsonElement? Folders { get; init; }
+
+    public JsonElement? Hooks { get; init; }
+
+    public JsonElement? Objectives { get; init; }
+
+    public JsonElement? Alerts { get; init; }
+
+    /// <summary>The stores as what opens them takes them, in the plan's order, each under its name in the plan.</summary>
+    /// <exception cref="MoltException"><c>StoreInvalid</c>; never of a plan that <see cref="PlanReader"/> has read.</exception>
+    public IReadOnlyList<StoreSettings> StoreSettings() => [.. Stores.Select(s => s.ToSettings())];
+}
+
+/// <summary>A database that is backed up.</summary>
+/// <param name="Name">What it is called in the plan; need not be PostgreSQL's name of it.</param>
+/// <param name="Url">A connection string without a password, or a reference to one (<see cref="SecretReference"/>).</param>
+public sealed record PlannedDatabase(string Name, string Url)
+{
+    /// <summary>Tables to leave out: <c>name</c> or <c>schema.name</c>, with * and ?.</summary>
+    public IReadOnlyList<string> ExcludeTables { get => field ?? []; init; }
+
+    /// <summary>Tables to keep without their rows.</summary>
+    public IReadOnlyList<string> ExcludeTableData { get => field ?? []; init; }
+
+    public override string ToString() => Name;
+}
+
+/// <summary>How long backups are kept, by kind. A kind that the plan doesn't mention has the rule given here.</summary>
+public sealed record RetentionPlan
+{
+    public RetentionRule Daily { get => field ?? new(TimeSpan.FromDays(30)); init; }
+
+    public RetentionRule Weekly { get => field ?? new(TimeSpan.FromDays(90)); init; }
+
+    public RetentionRule Monthly { get => field ?? new(TimeSpan.FromDays(365)); init; }
+
+    public RetentionRule Manual { get => field ?? new(null); init; }
+
+    /// <summary>All rules, by the kind's name as the plan writes it.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<(string Kind, RetentionRule Rule)> Rules => [("daily", Daily), ("weekly", Weekly), ("monthly", Monthly), ("manual", Manual)];
+}
+
+/// <summary>How long backups of one kind are kept.</summary>
+/// <param name="Keep">From the backup's snapshot on; null for ever.</param>
+/// <param name="AtLeast">So many of the newest stay, however old they are: they are what is left when backups cease.</param>
+public sealed record RetentionRule(
+    [property: JsonConverter(typeof(KeepConverter))] TimeSpan? Keep,
+    int AtLeast = RetentionRule.DefaultAtLeast)
+{
+    public const int DefaultAtLeast = 3;
+
+    /// <summary>For people: <c>30d</c>, <c>forever</c>.</summary>
+    [JsonIgnore]
+    public string KeptFor => KeepTime.Format(Keep);
+
+    public override string ToString() => KeptFor + ", at least " + AtLeast.ToString(System.Globalization.CultureInfo.InvariantCulture);
+}

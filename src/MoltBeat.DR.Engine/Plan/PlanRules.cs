@@ -1,0 +1,157 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace MoltBeat.DR.Engine.Plan;
+
+/// <summary>What has to hold in a plan beyond its form.</summary>
+internal static partial class PlanRules
+{
+    public const int MostItems = 1000;
+
+    /// <param name="plan">Of the right form.</param>
+    public static IEnumerable<PlanProblem> Check(BackupPlan plan)
+        => Version(plan).Concat(Databases(plan)).Concat(Stores(plan)).Concat(Copies(plan)).Concat(Retention(plan.Retention));
+
+    /// <summary>The same place however it is written.</summary>
+    public static string Identity(StoreSettings store)
+        => store.Folder is { } folder ? Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)) : $"{store.Endpoint}|{store.Location}";
+
+    private static IEnumerable<PlanProblem> Version(BackupPlan plan)
+    {
+        if (plan.Version != BackupPlan.CurrentVersion)
+        {
+            yield return plan.Version > BackupPlan.CurrentVersion
+                ? new(PlanCheckNames.Version, "$.version", "the plan is of a newer form than this module knows", "Update the module.")
+                : new(PlanCheckNames.Names, "$.version", "there is no such version", "Write 1.");
+        }
+    }
+
+    private static IEnumerable<PlanProblem> Databases(BackupPlan plan)
+    {
+        const string check = PlanCheckNames.Databases;
+        foreach (var problem in Names(check, "$.databases", [.. plan.Databases.Select(d => d.Name)]))
+        {
+            yield return problem;
+        }
+
+        foreach (var (index, database) in plan.Databases.Index())
+        {
+            var path = At("$.databases", index);
+            if (string.IsNullOrWhiteSpace(database.Url))
+            {
+                yield return new(check, path + ".url", "it is empty", "Write postgresql://user@host/database, or a reference such as env:DATABASE_URL.");
+            }
+            else if (SecretReference.From(database.Url)?.Flaw is { } flaw)
+            {
+                yield return new(PlanCheckNames.References, path + ".url", $"the reference {flaw}", "Write env:NAME, file:/absolute/path or secret:NAME.");
+            }
+
+            foreach (var (name, tables) in new[] { ("excludeTables", database.ExcludeTables), ("excludeTableData", database.ExcludeTableData) })
+            {
+                if (tables.Any(string.IsNullOrWhiteSpace) || tables.Count > MostItems)
+                {
+                    yield return new(check, path + "." + name, $"it holds an empty name, or more than {MostItems}", "Write name or schema.name, with * and ?.");
+                }
+            }
+        }
+    }
+
+    private static IEnumerable<PlanProblem> Stores(BackupPlan plan)
+    {
+        const string check = PlanCheckNames.Stores;
+        foreach (var problem in Names(check, "$.stores", [.. plan.Stores.Select(s => s.Name)]))
+        {
+            yield return problem;
+        }
+
+        var places = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var (index, store) in plan.Stores.Index())
+        {
+            var path = At("$.stores", index);
+            if (Flaw(store) is { } flaw)
+            {
+                yield return new(check, path, flaw.Message, flaw.Remedy);
+            }
+            else if (!places.TryAdd(Identity(store.ToSettings()), store.Name))
+            {
+                yield return new(check, path + ".location", $"it is the same place as that of {places[Identity(store.ToSettings())]}", "Two copies in one place are one copy: name another place, or remove one of the two.");
+            }
+        }
+    }
+
+    private static (string Message, string Remedy)? Flaw(PlannedStore store)
+    {
+        if (!StoreSettings.IsUri(store.Location))
+        {
+            return !Path.IsPathFullyQualified(store.Location) || store.Location.Contains("://", StringComparison.Ordinal) || store.Location.Any(char.IsControl)
+                ? ("its location is neither an absolute path nor s3://bucket/prefix", "Write the folder's full path: a job runs in another folder than you do.")
+                : store.Options.Count > 0
+                    ? ($"a folder has no settings such as {store.Options.First().Key}", "Remove them, or name a bucket: s3://bucket/prefix.")
+                    : null;
+        }
+
+        try
+        {
+            _ = store.ToSettings();
+            return null;
+        }
+        catch (MoltException e)
+        {
+            return (e.Message.TrimEnd('.'), e.Remedy!);
+        }
+    }
+
+    private static IEnumerable<PlanProblem> Copies(BackupPlan plan)
+    {
+        // Without stores the cmdlets' own parameters say where backups go, and may name any number of places.
+        if (plan.MinimumCopies < 1 || (plan.Stores.Count > 0 && plan.MinimumCopies > plan.Stores.Count))
+        {
+            yield return new(PlanCheckNames.Copies, "$.minimumCopies", plan.MinimumCopies < 1 ? "a backup of which there is no copy is none" : $"there are only {plan.Stores.Count} stores",
+                "Write a number from 1 to the number of stores.");
+        }
+    }
+
+    private static IEnumerable<PlanProblem> Retention(RetentionPlan retention)
+    {
+        foreach (var (kind, rule) in retention.Rules)
+        {
+            var path = "$.retention." + kind;
+            if (rule.AtLeast is < 0 or > 100_000)
+            {
+                yield return new(PlanCheckNames.Retention, path + ".atLeast", "it is no number of backups", "Write 0 or more.");
+            }
+            else if (rule.AtLeast == 0 && rule.Keep == TimeSpan.Zero)
+            {
+                yield return new(PlanCheckNames.Retention, path, "the rule would keep nothing", "Keep them for a day at least, or at least one of them.");
+            }
+        }
+    }
+
+    private static IEnumerable<PlanProblem> Names(string check, string list, List<string> names)
+    {
+        var seen = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+        foreach (var (index, name) in names.Index())
+        {
+            var path = At(list, index) + ".name";
+            if (!Name().IsMatch(name))
+            {
+                yield return new(check, path, "this cannot be a name", "Use up to 63 letters, digits, dots, dashes and underscores, a letter or digit first.");
+            }
+            else if (!seen.Add(name))
+            {
+                yield return new(check, path, "there are two of this name", "Names differ by more than upper and lower case.");
+            }
+        }
+
+        if (names.Count > MostItems)
+        {
+            yield return new(check, list, $"there are more than {MostItems}", "Divide the plan.");
+        }
+    }
+
+    private static string At(string list, int index) => list + "[" + index.ToString(CultureInfo.InvariantCulture) + "]";
+
+    // Neither a path nor a URI: -Destination takes those, too.
+    [GeneratedRegex(@"\A[\p{L}\p{Nd}][\p{L}\p{Nd}._-]{0,62}\z")]
+    private static partial Regex Name();
+}

@@ -1,0 +1,42 @@
+using System.Management.Automation;
+using MoltBeat.DR.Engine;
+using MoltBeat.DR.Engine.Plan;
+
+namespace MoltBeat.DR;
+
+/// <summary>Examines a plan, and says of each thing found what to do. Touches no server and no store.</summary>
+[Cmdlet(VerbsDiagnostic.Test, "MoltPlan")]
+[OutputType(typeof(PlanTestResult))]
+public sealed class TestMoltPlanCommand : MoltCommand
+{
+    /// <summary>The plan's file. Without it MOLTBEAT_PLAN, then the machine's plan, then the user's, then the variables.</summary>
+    [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [Alias("Path", "FullName")]
+    public string? PlanPath { get; set; }
+
+    /// <summary>Asks SecretManagement for the plan's secret: references, too; its vault may be on the network.</summary>
+    [Parameter]
+    public SwitchParameter Online { get; set; }
+
+    protected override void ProcessRecord()
+    {
+        PlanTestResult result;
+        try
+        {
+            result = PlanTest.Run(SessionPlan.Locator(this), SessionPlan.Resolve(this, PlanPath), SessionPlan.Vault(this), Online, SessionPlan.CheckUrl);
+        }
+        catch (MoltException e)
+        {
+            WriteFailure(e, PlanPath);
+            return;
+        }
+
+        WriteObject(result);
+        if (!result.Passed)
+        {
+            WriteFailure(new MoltException("PlanCheckFailed", ErrorKind.InvalidData,
+                $"The plan {result.Source} did not pass: {string.Join("; ", result.Failed.Select(c => $"{c.Name}: {c.Detail}"))}.",
+                "Each check of the result says what to do.", result.Source));
+        }
+    }
+}
