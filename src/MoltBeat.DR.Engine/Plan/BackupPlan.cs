@@ -22,7 +22,7 @@ public sealed record BackupPlan(int Version, int MinimumCopies = 1)
     /// <summary>Nearest first: a restore takes the first good copy.</summary>
     public IReadOnlyList<PlannedStore> Stores { get => field ?? []; init; }
 
-    public RetentionPlan Retention { get => field ?? new RetentionPlan(); init; }
+    public RetentionRules Retention { get => field ?? new RetentionRules(); init; }
 
     // What later parts of the module will take from the plan. Kept as written; PlanReserved says that it has no effect yet.
     public JsonElement? Recipients { get; init; }
@@ -58,36 +58,4 @@ public sealed record PlannedDatabase(string Name, string Url)
     public IReadOnlyList<string> ExcludeTableData { get => field ?? []; init; }
 
     public override string ToString() => Name;
-}
-
-/// <summary>How long backups are kept, by kind. A kind that the plan doesn't mention has the rule given here.</summary>
-public sealed record RetentionPlan
-{
-    public RetentionRule Daily { get => field ?? new(TimeSpan.FromDays(30)); init; }
-
-    public RetentionRule Weekly { get => field ?? new(TimeSpan.FromDays(90)); init; }
-
-    public RetentionRule Monthly { get => field ?? new(TimeSpan.FromDays(365)); init; }
-
-    public RetentionRule Manual { get => field ?? new(null); init; }
-
-    /// <summary>All rules, by the kind's name as the plan writes it.</summary>
-    [JsonIgnore]
-    public IReadOnlyList<(string Kind, RetentionRule Rule)> Rules => [("daily", Daily), ("weekly", Weekly), ("monthly", Monthly), ("manual", Manual)];
-}
-
-/// <summary>How long backups of one kind are kept.</summary>
-/// <param name="Keep">From the backup's snapshot on; null for ever.</param>
-/// <param name="AtLeast">So many of the newest stay, however old they are: they are what is left when backups cease.</param>
-public sealed record RetentionRule(
-    [property: JsonConverter(typeof(KeepConverter))] TimeSpan? Keep,
-    int AtLeast = RetentionRule.DefaultAtLeast)
-{
-    public const int DefaultAtLeast = 3;
-
-    /// <summary>For people: <c>30d</c>, <c>forever</c>.</summary>
-    [JsonIgnore]
-    public string KeptFor => KeepTime.Format(Keep);
-
-    public override string ToString() => KeptFor + ", at least " + AtLeast.ToString(System.Globalization.CultureInfo.InvariantCulture);
 }

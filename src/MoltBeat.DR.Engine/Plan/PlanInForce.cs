@@ -13,7 +13,7 @@ public sealed record PlanInForce(BackupPlan Plan, string Source, string? Path, I
 
     public int MinimumCopies => Plan.MinimumCopies;
 
-    public RetentionPlan Retention => Plan.Retention;
+    public RetentionRules Retention => Plan.Retention;
 
     public override string ToString() => Source;
 }

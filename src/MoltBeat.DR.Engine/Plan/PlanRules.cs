@@ -111,7 +111,7 @@ internal static partial class PlanRules
         }
     }
 
-    private static IEnumerable<PlanProblem> Retention(RetentionPlan retention)
+    private static IEnumerable<PlanProblem> Retention(RetentionRules retention)
     {
         foreach (var (kind, rule) in retention.Rules)
         {

@@ -55,20 +55,20 @@ internal static class VariablePlan
     }
 
     /// <summary>The old scripts knew no kinds: all that was older was removed.</summary>
-    private static RetentionPlan Retention(PlanSurroundings around, List<PlanProblem> problems)
+    private static RetentionRules Retention(PlanSurroundings around, List<PlanProblem> problems)
     {
         if (around.Set("RETENTION_DAYS") is not { } text)
         {
-            return new RetentionPlan();
+            return new RetentionRules();
         }
 
         if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var days) || days is < 1 or > 36500)
         {
             problems.Add(new(PlanCheckNames.Retention, "RETENTION_DAYS", "this is no number of days", "Write a whole number from 1 to 36500."));
-            return new RetentionPlan();
+            return new RetentionRules();
         }
 
         var rule = new RetentionRule(TimeSpan.FromDays(days));
-        return new RetentionPlan { Daily = rule, Weekly = rule, Monthly = rule, Manual = rule };
+        return new RetentionRules { Daily = rule, Weekly = rule, Monthly = rule, Manual = rule };
     }
 }

@@ -20,7 +20,7 @@ public class PlanSchemaTests
     [InlineData(typeof(BackupPlan), "")]
     [InlineData(typeof(PlannedDatabase), "database")]
     [InlineData(typeof(PlannedStore), "store")]
-    [InlineData(typeof(RetentionPlan), "retention")]
+    [InlineData(typeof(RetentionRules), "retention")]
     [InlineData(typeof(RetentionRule), "rule")]
     public void The_schema_and_the_records_have_the_same_properties(Type type, string definition)
     {
@@ -47,7 +47,7 @@ public class PlanSchemaTests
     [Fact]
     public void The_defaults_in_the_schema_are_those_that_count()
     {
-        foreach (var (kind, rule) in new RetentionPlan().Rules)
+        foreach (var (kind, rule) in new RetentionRules().Rules)
         {
             Assert.Equal(rule, s_schema.GetProperty("$defs").GetProperty("retention").GetProperty("properties").GetProperty(kind).GetProperty("default").Deserialize(PlanJson.Default.RetentionRule));
         }

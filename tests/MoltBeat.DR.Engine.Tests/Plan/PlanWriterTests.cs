@@ -17,7 +17,7 @@ public sealed class PlanWriterTests : IDisposable
         {
             Databases = [new PlannedDatabase("shop", "env:DATABASE_URL")],
             Stores = [new PlannedStore("near", "/srv/my \"backups\""), new PlannedStore("far", "s3://bucket/é") { Region = "eu-central-1", PathStyle = true, ObjectLock = "Governance", ObjectLockDays = 3 }],
-            Retention = new RetentionPlan { Daily = new(TimeSpan.FromHours(36), 0) },
+            Retention = new RetentionRules { Daily = new(TimeSpan.FromHours(36), 0) },
         };
         var read = PlanReader.Read(Encoding.UTF8.GetBytes(PlanWriter.Text(plan)), "x");
         Assert.Equal(plan.Databases.Single().Url, read.Databases.Single().Url);

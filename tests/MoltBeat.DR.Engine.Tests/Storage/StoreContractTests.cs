@@ -136,8 +136,8 @@ public abstract class StoreContractTests
         Assert.Equal([name], await NamesAsync(store));
         Assert.Equal([1, 2], await ReadAsync(store, name));
         var location = (await store.FindAsync(name, Cancel)).Location;
-        Assert.Equal(name, Plan.StoreSettings.ParseItem(location).Name);
-        using var again = BackupStores.Open(Plan.StoreSettings.ParseItem(location).Store, new Failures.Listener());
+        Assert.Equal(name, Engine.Plan.StoreSettings.ParseItem(location).Name);
+        using var again = BackupStores.Open(Engine.Plan.StoreSettings.ParseItem(location).Store, new Failures.Listener());
         Assert.Equal([1, 2], await ReadAsync(again, name));
     }
 
