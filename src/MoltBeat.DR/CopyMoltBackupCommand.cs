@@ -24,7 +24,7 @@ public sealed class CopyMoltBackupCommand : StoreCommand
     [Parameter(ValueFromPipelineByPropertyName = true, ParameterSetName = OfBackups)]
     public BackupLocation[]? Locations { get; set; }
 
-    /// <summary>The stores whose backups are copied, the nearest first. Without it BACKUP_DIR, then /var/backups/moltbeat.</summary>
+    /// <summary>The stores whose backups are copied, the nearest first. Without it all stores of the plan.</summary>
     [Parameter(ParameterSetName = OfStores)]
     public string[]? Source { get; set; }
 

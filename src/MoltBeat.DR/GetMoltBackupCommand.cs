@@ -9,7 +9,7 @@ namespace MoltBeat.DR;
 [OutputType(typeof(BackupInfo))]
 public sealed class GetMoltBackupCommand : StoreCommand
 {
-    /// <summary>The stores, the nearest first: folders, and buckets as s3://bucket/prefix; or backups in them. Without it BACKUP_DIR, then /var/backups/moltbeat.</summary>
+    /// <summary>The stores, the nearest first: folders, and buckets as s3://bucket/prefix; or backups in them. Without it all stores of the plan.</summary>
     [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [Alias("FullName")]
     public string[]? Path { get; set; }

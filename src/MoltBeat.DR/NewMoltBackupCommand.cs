@@ -13,25 +13,30 @@ namespace MoltBeat.DR;
 [OutputType(typeof(BackupInfo))]
 public sealed class NewMoltBackupCommand : StoreCommand
 {
-    /// <summary>Connection string of the database: a postgresql:// URI or libpq keywords. Without it DATABASE_URL, then libpq's variables.</summary>
+    /// <summary>Connection string of the database: a postgresql:// URI or libpq keywords. Without it the plan's databases, DATABASE_URL, then libpq's variables.</summary>
     [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [Alias("ConnectionString")]
     public string? DatabaseUrl { get; set; }
+
+    /// <summary>Only these databases of the plan, by their names there.</summary>
+    [Parameter]
+    [SupportsWildcards]
+    public string[]? Database { get; set; }
 
     /// <summary>Role and password, over what the connection string says.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [Credential]
     public PSCredential? Credential { get; set; }
 
-    /// <summary>Where to: folders, and buckets as s3://bucket/prefix; each gets a copy. Without it BACKUP_DIR, then /var/backups/moltbeat.</summary>
+    /// <summary>Where to: folders, and buckets as s3://bucket/prefix; or stores of the plan by name; each gets a copy. Without it all stores of the plan.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [Alias("Path")]
     public string[]? Destination { get; set; }
 
-    /// <summary>With fewer copies than this the backup counts as failed.</summary>
+    /// <summary>With fewer copies than this the backup counts as failed. Without it the plan's number, else 1.</summary>
     [Parameter]
     [ValidateRange(1, 100)]
-    public int MinimumCopies { get; set; } = 1;
+    public int? MinimumCopies { get; set; }
 
     /// <summary>Why the backup is made; retention keeps each kind for its own time.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
@@ -71,12 +76,41 @@ public sealed class NewMoltBackupCommand : StoreCommand
 
     protected override void ProcessRecord()
     {
-        ConnectionSettings connection;
         IReadOnlyList<StoreSettings> destinations;
+        List<PlannedDatabase> databases;
         try
         {
             destinations = StoresOf(Destination);
-            connection = ConnectionSettings.Parse(DatabaseUrl, Credential?.UserName, Credential?.GetNetworkCredential().Password);
+            databases = DatabaseUrl is null ? PlannedDatabases() : [new PlannedDatabase("", DatabaseUrl)];
+        }
+        catch (Engine.MoltException e)
+        {
+            WriteFailure(e, nameof(Destination));
+            return;
+        }
+
+        foreach (var database in databases)
+        {
+            BackUp(database, destinations);
+        }
+    }
+
+    private List<PlannedDatabase> PlannedDatabases()
+    {
+        var patterns = Database?.Select(d => new WildcardPattern(d, WildcardOptions.IgnoreCase)).ToList();
+        var chosen = Plan.Databases.Where(d => patterns is null || patterns.Exists(p => p.IsMatch(d.Name))).ToList();
+        return chosen.Count > 0 ? chosen
+            : patterns is null ? [new PlannedDatabase("", "")]
+            : throw new Engine.MoltException("DatabaseNotPlanned", Engine.ErrorKind.InvalidArgument, $"The plan ({Plan.Source}) has no database {string.Join(", ", Database!)}.",
+                "See Get-MoltPlan for its databases, or name one with -DatabaseUrl.", Database);
+    }
+
+    private void BackUp(PlannedDatabase database, IReadOnlyList<StoreSettings> destinations)
+    {
+        ConnectionSettings connection;
+        try
+        {
+            connection = ConnectionSettings.Parse(database.Url.Length == 0 ? null : DatabaseUrl ?? SessionPlan.Secrets(this).Resolve(database.Url), Credential?.UserName, Credential?.GetNetworkCredential().Password);
         }
         catch (Engine.MoltException e)
         {
@@ -95,13 +129,13 @@ public sealed class NewMoltBackupCommand : StoreCommand
         {
             Connection = connection,
             Destinations = destinations,
-            MinimumCopies = MinimumCopies,
+            MinimumCopies = MinimumCopies ?? (Destination is null ? Plan.MinimumCopies : 1),
             Kind = Kind,
             Jobs = Jobs,
             CompressionLevel = CompressionLevel,
             LockTimeout = LockTimeout,
-            ExcludeTables = ExcludeTable,
-            ExcludeTableData = ExcludeTableData,
+            ExcludeTables = [.. database.ExcludeTables, .. ExcludeTable],
+            ExcludeTableData = [.. database.ExcludeTableData, .. ExcludeTableData],
             TextRows = DataFormat == "Text",
             ClientToolFolder = ClientToolPath is null ? null : GetUnresolvedProviderPathFromPSPath(ClientToolPath),
         };

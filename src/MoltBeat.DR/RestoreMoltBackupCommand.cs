@@ -22,7 +22,7 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
     [Parameter(ValueFromPipelineByPropertyName = true)]
     public BackupLocation[]? Locations { get; set; }
 
-    /// <summary>The server to restore to, as a connection string; its database need not exist. Without it DATABASE_URL, then libpq's variables.</summary>
+    /// <summary>The server to restore to, as a connection string; its database need not exist. Without it the plan's, DATABASE_URL, then libpq's variables.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [Alias("ConnectionString")]
     public string? DatabaseUrl { get; set; }
@@ -71,23 +71,32 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
 
     protected override void ProcessRecord()
     {
-        ConnectionSettings connection;
         IReadOnlyList<(StoreSettings Store, string Name)> copies;
         try
         {
-            connection = ConnectionSettings.Parse(DatabaseUrl, Credential?.UserName, Credential?.GetNetworkCredential().Password);
             copies = CopiesOf(Path, Locations);
+        }
+        catch (MoltException e)
+        {
+            WriteFailure(e, Path);
+            return;
+        }
+
+        if (!RunOn(copies.Select(c => c.Store).ToList(), (stores, observer, token) => new BackupCatalog(stores).ReadAsync(copies[0].Name, token, e => observer.Warning(e.Message)), out var backup, Path))
+        {
+            return;
+        }
+
+        ConnectionSettings connection;
+        try
+        {
+            var url = UrlOf(DatabaseUrl, planned => planned.Count == 1 ? planned[0] : planned.FirstOrDefault(d => d.Name == backup.Database));
+            connection = ConnectionSettings.Parse(url, Credential?.UserName, Credential?.GetNetworkCredential().Password);
         }
         catch (MoltException e)
         {
             // Never the string itself: it may hold a password.
             WriteFailure(e, nameof(DatabaseUrl));
-            return;
-        }
-
-        var settings = copies.Select(c => c.Store).ToList();
-        if (!RunOn(settings, (stores, observer, token) => new BackupCatalog(stores).ReadAsync(copies[0].Name, token, e => observer.Warning(e.Message)), out var backup, Path))
-        {
             return;
         }
 

@@ -11,19 +11,27 @@ namespace MoltBeat.DR;
 /// <summary>A cmdlet that works with stores: how they are named, and where backups are kept when nobody says.</summary>
 public abstract class StoreCommand : MoltCommand
 {
-    private const string DefaultFolder = "/var/backups/moltbeat";
+    private PlanInForce? plan;
+
+    /// <summary>The plan's file. Without it MOLTBEAT_PLAN, then the machine's plan, then the user's, then the variables BACKUP_DIR, S3_BUCKET and their like.</summary>
+    [Parameter]
+    public string? PlanPath { get; set; }
 
     /// <summary>Settings for every S3 store that is named, as in @{ Endpoint = 'https://…'; Region = '…' }; what stands in a store's URI goes before.</summary>
     [Parameter]
     public Hashtable? StoreOption { get; set; }
 
-    /// <summary>The stores that are named; without a name BACKUP_DIR, then /var/backups/moltbeat.</summary>
+    /// <summary>What is protected and where to; read once.</summary>
+    /// <exception cref="MoltException">The plan's own errors.</exception>
+    protected PlanInForce Plan => plan ??= SessionPlan.Locate(this, PlanPath);
+
+    /// <summary>The stores that are named, by path, URI or their name in the plan; without a name all of the plan.</summary>
     protected IReadOnlyList<StoreSettings> StoresOf(IEnumerable<string>? names)
-    {
-        var chosen = names?.Where(n => !string.IsNullOrEmpty(n)).ToList() is { Count: > 0 } given ? given
-            : [Environment.GetEnvironmentVariable("BACKUP_DIR") is { Length: > 0 } variable ? variable : DefaultFolder];
-        return chosen.ConvertAll(n => StoreSettings.Parse(Absolute(n), Options()));
-    }
+        => names?.Where(n => !string.IsNullOrEmpty(n)).ToList() is { Count: > 0 } given ? given.ConvertAll(StoreOf) : Plan.Plan.StoreSettings();
+
+    /// <summary>A connection string as given, else of the plan's database that the function chooses; null leaves it to libpq's variables.</summary>
+    protected string? UrlOf(string? given, Func<IReadOnlyList<PlannedDatabase>, PlannedDatabase?> choose)
+        => given ?? (choose(Plan.Databases) is { } database ? SessionPlan.Secrets(this).Resolve(database.Url) : null);
 
     /// <summary>Whether the text names one backup and not a store.</summary>
     protected bool IsItem(string text)
@@ -62,6 +70,19 @@ public abstract class StoreCommand : MoltCommand
                 stores.ForEach(s => s.Dispose());
             }
         }, out result, target);
+
+    private StoreSettings StoreOf(string name)
+    {
+        if (!StoreSettings.IsUri(name) && name.AsSpan().IndexOfAny('/', '\\') < 0 && Plan.Plan.StoreSettings().FirstOrDefault(s => s.Name.Equals(name, StringComparison.OrdinalIgnoreCase)) is { } planned)
+        {
+            return planned;
+        }
+
+        var settings = StoreSettings.Parse(Absolute(name), Options());
+
+        // A place that the plan knows has the plan's settings, however it is named.
+        return Plan.Plan.StoreSettings().FirstOrDefault(s => s.Location == settings.Location && settings.SettingsAreDefault) ?? settings;
+    }
 
     /// <summary>Relative paths are of the session's own location.</summary>
     private string Absolute(string text) => StoreSettings.IsUri(text) ? text : GetUnresolvedProviderPathFromPSPath(text);

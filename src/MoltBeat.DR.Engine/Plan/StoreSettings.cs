@@ -77,6 +77,9 @@ public sealed record StoreSettings
 
     public bool IsS3 => Bucket is not null;
 
+    /// <summary>Nothing but the place was said.</summary>
+    public bool SettingsAreDefault => !Settings().Any();
+
     /// <summary>For people: the folder, or bucket and prefix as a URI.</summary>
     public string Location => Folder ?? Scheme + Bucket + "/" + Prefix;
 

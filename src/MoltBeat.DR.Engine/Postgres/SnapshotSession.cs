@@ -108,10 +108,20 @@ public sealed class SnapshotSession : IAsyncDisposable
         gate.Dispose();
     }
 
+    /// <summary>Half seconds to wait for the lock on backups of this database.</summary>
+    private const int PatienceForLock = 10;
+
     private async Task TakeBackupLockAsync(CancellationToken cancellationToken)
     {
-        if (!await DatabaseCatalog.ScalarAsync<bool>(Connection, $"SELECT pg_try_advisory_lock({BackupLock}, 1)", cancellationToken).ConfigureAwait(false))
+        // A moment of patience: the server may not have noticed yet that the client of the one before is gone.
+        for (var patience = PatienceForLock; !await DatabaseCatalog.ScalarAsync<bool>(Connection, $"SELECT pg_try_advisory_lock({BackupLock}, 1)", cancellationToken).ConfigureAwait(false); patience--)
         {
+            if (patience > 0)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(500), cancellationToken).ConfigureAwait(false);
+                continue;
+            }
+
             var holder = await DatabaseCatalog.ScalarAsync<string>(Connection, $"""
                 SELECT format('process %s, since %s', a.pid, to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
                 FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a USING (pid)
