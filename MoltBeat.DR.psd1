@@ -15,6 +15,7 @@
   AliasesToExport      = @()
   VariablesToExport    = @()
   CmdletsToExport      = @(
+    'Copy-MoltBackup'
     'Get-MoltBackup'
     'Get-MoltPlan'
     'New-MoltBackup'

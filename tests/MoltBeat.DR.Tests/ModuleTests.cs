@@ -7,7 +7,7 @@ namespace MoltBeat.DR.Tests;
 
 public sealed class ModuleTests : IDisposable
 {
-    private static readonly string[] Commands = ["Get-MoltBackup", "Get-MoltPlan", "New-MoltBackup", "New-MoltPlan", "Restore-MoltBackup", "Test-MoltBackup", "Test-MoltPlan"];
+    private static readonly string[] Commands = ["Copy-MoltBackup", "Get-MoltBackup", "Get-MoltPlan", "New-MoltBackup", "New-MoltPlan", "Restore-MoltBackup", "Test-MoltBackup", "Test-MoltPlan"];
 
     private readonly HostedModule _module = new();
 
@@ -49,6 +49,9 @@ public sealed class ModuleTests : IDisposable
                 "MoltBeat.DR.Format.ps1xml",
                 "MoltBeat.DR.Loader.dll",
                 "MoltBeat.DR.psd1",
+                "dependencies/AWSSDK.Core.dll",
+                "dependencies/AWSSDK.S3.dll",
+                "dependencies/AWSSDK.SecurityToken.dll",
                 "dependencies/Microsoft.Extensions.DependencyInjection.Abstractions.dll",
                 "dependencies/Microsoft.Extensions.Logging.Abstractions.dll",
                 "dependencies/MoltBeat.DR.Engine.dll",

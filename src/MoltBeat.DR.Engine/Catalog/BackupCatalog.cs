@@ -1,6 +1,3 @@
-using System.Globalization;
-using System.Runtime.CompilerServices;
-using System.Text.Json;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Storage;
 
@@ -76,9 +73,11 @@ public sealed class BackupCatalog(IReadOnlyList<IBackupStore> stores)
 
     /// <summary>Writes a verification's result beside the archive.</summary>
     public static Task RecordAsync(IBackupStore store, string archive, VerificationRecord record, CancellationToken cancellationToken)
-        => store.PutRecordAsync(archive,
-            string.Create(CultureInfo.InvariantCulture, $"{record.Time.UtcDateTime:yyyyMMddTHHmmss}Z_verification_{Guid.NewGuid():N}.json"),
-            JsonSerializer.SerializeToUtf8Bytes(record, RecordJson.Default.VerificationRecord), cancellationToken);
+        => store.PutRecordAsync(archive, RecordFile.NewName(record.Time, RecordFile.Verification), RecordFile.Write(record), cancellationToken);
+
+    /// <summary>Writes beside the archive that it is pinned, or no longer.</summary>
+    public static Task RecordAsync(IBackupStore store, string archive, PinRecord record, CancellationToken cancellationToken)
+        => store.PutRecordAsync(archive, RecordFile.NewName(record.Time, RecordFile.Pin), RecordFile.Write(record), cancellationToken);
 
     private static async Task<List<BackupCopy>> CopiesAsync(IBackupStore store, Action<MoltException> onError, CancellationToken cancellationToken)
     {
@@ -130,43 +129,14 @@ public sealed class BackupCatalog(IReadOnlyList<IBackupStore> stores)
         var reader = await ArchiveReader.OpenAsync(await store.OpenAsync(file, manifestOnly: true, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
         await using (reader.ConfigureAwait(false))
         {
-            VerificationRecord? newest = null;
-            await foreach (var record in VerificationsAsync(store, file, cancellationToken).ConfigureAwait(false))
+            var records = new List<(string Name, byte[] Content)>();
+            await foreach (var record in store.RecordsAsync(file, cancellationToken).ConfigureAwait(false))
             {
-                // A record of another backup that once bore this name says nothing about this one.
-                if (record.BackupId == reader.Manifest.Id && (newest is null || record.Time > newest.Time))
-                {
-                    newest = record;
-                }
+                records.Add(record);
             }
 
-            return new BackupCopy(file.Name, reader.Manifest, reader.Index.ManifestSha256, new BackupLocation(store.Settings.Name, reader.Location, reader.Length, newest));
-        }
-    }
-
-    private static async IAsyncEnumerable<VerificationRecord> VerificationsAsync(IBackupStore store, StoredFile file, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        await foreach (var (name, content) in store.RecordsAsync(file, cancellationToken).ConfigureAwait(false))
-        {
-            if (!name.Contains("_verification_", StringComparison.Ordinal))
-            {
-                continue;
-            }
-
-            VerificationRecord? record = null;
-            try
-            {
-                record = JsonSerializer.Deserialize(content, RecordJson.Default.VerificationRecord);
-            }
-            catch (JsonException)
-            {
-                // A damaged record counts as none.
-            }
-
-            if (record is not null)
-            {
-                yield return record;
-            }
+            var known = BackupRecords.Parse(reader.Manifest.Id, records, DateTimeOffset.UtcNow);
+            return new BackupCopy(file.Name, reader.Manifest, reader.Index.ManifestSha256, new BackupLocation(store.Settings.Name, reader.Location, reader.Length, known.Verification) { Pin = known.Pin, Leases = known.Leases });
         }
     }
 }

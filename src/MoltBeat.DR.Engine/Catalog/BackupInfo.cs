@@ -5,11 +5,9 @@ namespace MoltBeat.DR.Engine.Catalog;
 /// <summary>One backup, as its manifest and its records tell of it.</summary>
 public sealed class BackupInfo
 {
-    private readonly Manifest manifest;
-
     internal BackupInfo(Manifest manifest, string name, IReadOnlyList<BackupLocation> locations, IReadOnlyList<FailedCopy>? failures = null)
     {
-        this.manifest = manifest;
+        Manifest = manifest;
         Id = manifest.Id;
         Database = manifest.Database;
         Kind = manifest.Kind;
@@ -27,6 +25,8 @@ public sealed class BackupInfo
         var verifications = locations.Select(l => l.Verification).OfType<VerificationRecord>().OrderByDescending(v => v.Time).ToList();
         Verification = verifications.Find(v => v.Passed) ?? verifications.FirstOrDefault();
     }
+
+    internal Manifest Manifest { get; }
 
     public string Id { get; }
 
@@ -72,6 +72,9 @@ public sealed class BackupInfo
     /// <summary>The newest verification that any copy passed, else the newest; null when there was none.</summary>
     public VerificationRecord? Verification { get; }
 
+    /// <summary>Pinned in any store; null when it is not.</summary>
+    public PinRecord? Pin => Locations.Select(l => l.Pin).FirstOrDefault(p => p is not null);
+
     /// <summary>For people: <c>Full</c>, <c>Quick</c>, <c>FAILED</c>, or <c>-</c> when never verified; with how many copies failed theirs.</summary>
     public string Verified
     {
@@ -85,5 +88,5 @@ public sealed class BackupInfo
     public override string ToString() => Name;
 
     /// <summary>The same backup with these copies.</summary>
-    internal BackupInfo With(IReadOnlyList<BackupLocation> locations, IReadOnlyList<FailedCopy> failures) => new(manifest, Name, locations, failures);
+    internal BackupInfo With(IReadOnlyList<BackupLocation> locations, IReadOnlyList<FailedCopy> failures) => new(Manifest, Name, locations, failures);
 }

@@ -7,6 +7,12 @@ namespace MoltBeat.DR.Engine.Catalog;
 /// <param name="Verification">The newest verification of this copy; null when there was none.</param>
 public sealed record BackupLocation(string Store, string Path, long Size, VerificationRecord? Verification)
 {
+    /// <summary>The pin that keeps it; null when there is none.</summary>
+    public PinRecord? Pin { get; init; }
+
+    /// <summary>Who is reading it now.</summary>
+    public IReadOnlyList<LeaseRecord> Leases { get; init; } = [];
+
     public override string ToString() => Path;
 }
 

@@ -47,7 +47,14 @@ public interface IBackupStore : IDisposable
     /// <summary>Writes a small record beside an archive, whole or not at all. Idempotent under one name.</summary>
     Task PutRecordAsync(string archive, string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken);
 
-    /// <summary>Names and contents of an archive's records; one that cannot be read is left out: a lost record only makes us keep more.</summary>
+    /// <summary>Removes one record. Idempotent: one that is not there is removed already.</summary>
+    /// <exception cref="MoltException"><c>StoreNotWritable</c>, <c>StoreDenied</c>.</exception>
+    Task DeleteRecordAsync(string archive, string name, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Names and contents of an archive's records. One that cannot be read comes without content: were it left out, a
+    /// pin that is there would protect no more.
+    /// </summary>
     IAsyncEnumerable<(string Name, byte[] Content)> RecordsAsync(StoredFile file, CancellationToken cancellationToken);
 
     /// <summary>Removes an archive, and its records when it is gone. Idempotent: what is not there is removed.</summary>

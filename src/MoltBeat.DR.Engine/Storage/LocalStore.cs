@@ -168,30 +168,70 @@ public sealed class LocalStore : IBackupStore
     public async IAsyncEnumerable<(string Name, byte[] Content)> RecordsAsync(StoredFile file, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var records = new DirectoryInfo(PathOf(file.Name) + ".records");
-        FileInfo[] files;
+        FileInfo[]? files;
         try
         {
             files = records.Exists ? records.GetFiles("*.json") : [];
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (DirectoryNotFoundException)
         {
             yield break;
         }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            files = null;
+        }
 
-        foreach (var record in files.Where(f => f.Length <= 1 << 20))
+        if (files is null)
+        {
+            // Nobody can tell whether a pin is among them, so one is.
+            yield return ("unreadable_pin_.json", []);
+            yield break;
+        }
+
+        foreach (var record in files)
         {
             byte[] content;
             try
             {
-                content = await File.ReadAllBytesAsync(record.FullName, cancellationToken).ConfigureAwait(false);
+                content = record.Length <= 1 << 20 ? await File.ReadAllBytesAsync(record.FullName, cancellationToken).ConfigureAwait(false) : [];
+            }
+            catch (FileNotFoundException)
+            {
+                continue;
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                continue;
+                content = [];
             }
 
             yield return (record.Name, content);
         }
+    }
+
+    /// <inheritdoc/>
+    public Task DeleteRecordAsync(string archive, string name, CancellationToken cancellationToken)
+    {
+        var records = PathOf(archive) + ".records";
+        var path = Path.Combine(records, Path.GetFileName(PathOf(name)));
+        try
+        {
+            File.Delete(path);
+            if (Directory.Exists(records) && !Directory.EnumerateFileSystemEntries(records).Any())
+            {
+                Directory.Delete(records);
+            }
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // Not one record is there.
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw NotWritable(path, e);
+        }
+
+        return Task.CompletedTask;
     }
 
     /// <inheritdoc/>

@@ -178,6 +178,10 @@ public sealed class S3Store : IBackupStore
     }
 
     /// <inheritdoc/>
+    public Task DeleteRecordAsync(string archive, string name, CancellationToken cancellationToken)
+        => AskAsync(KeyOf(archive), c => c.DeleteObjectAsync(new DeleteObjectRequest { BucketName = Settings.Bucket, Key = KeyOf(archive) + RecordsFolder + name }, cancellationToken), cancellationToken);
+
+    /// <inheritdoc/>
     public async IAsyncEnumerable<(string Name, byte[] Content)> RecordsAsync(StoredFile file, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         foreach (var name in file.Records ?? (await FindAsync(file.Name, cancellationToken).ConfigureAwait(false)).Records ?? [])
@@ -191,12 +195,19 @@ public sealed class S3Store : IBackupStore
                 {
                     content = await ReadAsync(key, null, 0, LargestRecord, cancellationToken).ConfigureAwait(false);
                 }
-                catch (MoltException e) when (e.Id is "BackupNotFound" or "StoreDenied")
+                catch (MoltException e) when (e.Id == "BackupNotFound")
                 {
                     continue;
                 }
+                catch (MoltException e) when (e.Id == "StoreDenied")
+                {
+                    content = [];
+                }
 
-                cache.Put(content, id);
+                if (content.Length > 0)
+                {
+                    cache.Put(content, id);
+                }
             }
 
             yield return (name, content);

@@ -86,6 +86,8 @@ internal class MemoryStore(byte[] archive) : IBackupStore
         yield break;
     }
 
+    public Task DeleteRecordAsync(string archive, string name, CancellationToken cancellationToken) => Task.CompletedTask;
+
     public Task DeleteAsync(string name, CancellationToken cancellationToken) => throw new NotSupportedException();
 
     public Task<DateTimeOffset?> LockedUntilAsync(string name, CancellationToken cancellationToken) => Task.FromResult<DateTimeOffset?>(null);

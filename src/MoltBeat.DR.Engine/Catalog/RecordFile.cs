@@ -1,0 +1,36 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace MoltBeat.DR.Engine.Catalog;
+
+/// <summary>Names and contents of the small files beside an archive, written once and never changed.</summary>
+internal static class RecordFile
+{
+    public const string Verification = "verification";
+    public const string Pin = "pin";
+    public const string Lease = "lease";
+    private const string TimeFormat = "yyyyMMddTHHmmss'Z'";
+
+    public static string NewName(DateTimeOffset time, string kind)
+        => string.Create(CultureInfo.InvariantCulture, $"{time.UtcDateTime.ToString(TimeFormat, CultureInfo.InvariantCulture)}_{kind}_{Guid.NewGuid():N}.json");
+
+    public static bool IsKind(string name, string kind) => name.Contains($"_{kind}_", StringComparison.Ordinal);
+
+    /// <summary>The time in a record's name; null when there is none.</summary>
+    public static DateTimeOffset? TimeOf(string name)
+        => name.IndexOf('_', StringComparison.Ordinal) is var end and > 0
+            && DateTimeOffset.TryParseExact(name.AsSpan(0, end), TimeFormat, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : null;
+
+    public static byte[] Write(VerificationRecord record) => JsonSerializer.SerializeToUtf8Bytes(record, RecordJson.Default.VerificationRecord);
+
+    public static byte[] Write(PinRecord record) => JsonSerializer.SerializeToUtf8Bytes(record, StrictRecordJson.Default.PinRecord);
+
+    public static byte[] Write(LeaseRecord record) => JsonSerializer.SerializeToUtf8Bytes(record, StrictRecordJson.Default.LeaseRecord);
+}
+
+/// <summary>For records in which a missing value must not pass for an empty one: without its backup id a pin would seem another backup's.</summary>
+[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
+[JsonSerializable(typeof(PinRecord))]
+[JsonSerializable(typeof(LeaseRecord))]
+internal sealed partial class StrictRecordJson : JsonSerializerContext;
