@@ -19,6 +19,7 @@
     'New-MoltBackup'
     'Restore-MoltBackup'
     'Test-MoltBackup'
+    'Test-MoltStore'
   )
   PrivateData          = @{
     PSData = @{
