@@ -1,3 +1,5 @@
+using System.Net;
+using Amazon.Runtime;
 using Amazon.S3;
 using Amazon.S3.Model;
 using MoltBeat.DR.Engine.Plan;
@@ -80,14 +82,14 @@ internal sealed class S3BucketChecks(AmazonS3Client client, StoreSettings settin
         var answer = await client.GetBucketEncryptionAsync(new GetBucketEncryptionRequest { BucketName = settings.Bucket }, cancellationToken).ConfigureAwait(false);
         var methods = (answer.ServerSideEncryptionConfiguration?.ServerSideEncryptionRules ?? [])
             .Select(r => r.ServerSideEncryptionByDefault?.ServerSideEncryptionAlgorithm?.Value).OfType<string>().ToList();
-        return methods.Count > 0 ? HealthFinding.Passed(string.Join(", ", methods)) : HealthFinding.Unknown(NoAnswer);
-    }, "ServerSideEncryptionConfigurationNotFoundError",
-        HealthFinding.Failed("the bucket has none", "Turn default encryption on, or ask for it with each backup: …?encryption=AES256."));
+        return methods.Count > 0 ? HealthFinding.Passed(string.Join(", ", methods))
+            : IsNone(answer) ? HealthFinding.Failed("the bucket has none", "Turn default encryption on, or ask for it with each backup: …?encryption=AES256.")
+            : HealthFinding.Unknown(NoAnswer);
+    });
 
     /// <summary>Judges the bucket's lifecycle rules; they are asked for once.</summary>
     public Task<HealthFinding> LifecycleAsync(Func<IReadOnlyList<LifecycleRule>, HealthFinding> judge) => AskAsync(
-        async () => await (rules ??= LifecycleRulesAsync()).ConfigureAwait(false) is { } known ? judge(known) : HealthFinding.Unknown(NoAnswer),
-        "NoSuchLifecycleConfiguration", judge([]));
+        async () => await (rules ??= LifecycleRulesAsync()).ConfigureAwait(false) is { } known ? judge(known) : HealthFinding.Unknown(NoAnswer));
 
     /// <param name="newest">Finds the key of the newest archive; null when there is none.</param>
     public Task<HealthFinding> ReplicationAsync(Func<Task<string?>> newest)
@@ -98,7 +100,7 @@ internal sealed class S3BucketChecks(AmazonS3Client client, StoreSettings settin
             var answer = await client.GetBucketReplicationAsync(new GetBucketReplicationRequest { BucketName = settings.Bucket }, cancellationToken).ConfigureAwait(false);
             if (answer.Configuration?.Rules is null or [])
             {
-                return HealthFinding.Unknown(NoAnswer);
+                return IsNone(answer) ? HealthFinding.Failed("there is none", Remedy) : HealthFinding.Unknown(NoAnswer);
             }
 
             var active = answer.Configuration.Rules.Where(r => r.Status?.Value == "Enabled" && Covers(r)).ToList();
@@ -121,7 +123,7 @@ internal sealed class S3BucketChecks(AmazonS3Client client, StoreSettings settin
                 "PENDING" => HealthFinding.Unknown($"{key} is on its way to {to}", "Look again later."),
                 var other => HealthFinding.Unknown($"the store does not say whether {key} has arrived at {to} (status '{other}')", "What was there before the rule is not copied by it."),
             };
-        }, "ReplicationConfigurationNotFoundError", HealthFinding.Failed("there is none", Remedy));
+        });
     }
 
     private bool Covers(ReplicationRule rule)
@@ -132,7 +134,16 @@ internal sealed class S3BucketChecks(AmazonS3Client client, StoreSettings settin
     }
 
     private async Task<List<LifecycleRule>?> LifecycleRulesAsync()
-        => (await client.GetLifecycleConfigurationAsync(new GetLifecycleConfigurationRequest { BucketName = settings.Bucket }, cancellationToken).ConfigureAwait(false)).Configuration?.Rules;
+    {
+        var answer = await client.GetLifecycleConfigurationAsync(new GetLifecycleConfigurationRequest { BucketName = settings.Bucket }, cancellationToken).ConfigureAwait(false);
+        return answer.Configuration?.Rules is { Count: > 0 } known ? known : IsNone(answer) ? [] : null;
+    }
+
+    /// <summary>
+    /// Whether an answer says that there is no such setting. For some settings the SDK turns that error (404) into an empty answer; one that
+    /// is empty without it comes from a provider that does not know the question.
+    /// </summary>
+    private static bool IsNone(AmazonWebServiceResponse answer) => answer.HttpStatusCode == HttpStatusCode.NotFound;
 
     /// <param name="question">Asks, and judges the answer.</param>
     /// <param name="none">S3's error code for: this bucket has no such setting.</param>
