@@ -20,9 +20,12 @@
     'Get-MoltPlan'
     'New-MoltBackup'
     'New-MoltPlan'
+    'Remove-MoltBackup'
     'Restore-MoltBackup'
+    'Set-MoltBackup'
     'Test-MoltBackup'
     'Test-MoltPlan'
+    'Test-MoltStore'
   )
   PrivateData          = @{
     PSData = @{

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Management.Automation;
+using MoltBeat.DR.Engine;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Backup;
 using MoltBeat.DR.Engine.Catalog;
@@ -83,7 +84,7 @@ public sealed class NewMoltBackupCommand : StoreCommand
             destinations = StoresOf(Destination);
             databases = DatabaseUrl is null ? PlannedDatabases() : [new PlannedDatabase("", DatabaseUrl)];
         }
-        catch (Engine.MoltException e)
+        catch (MoltException e)
         {
             WriteFailure(e, nameof(Destination));
             return;
@@ -101,7 +102,7 @@ public sealed class NewMoltBackupCommand : StoreCommand
         var chosen = Plan.Databases.Where(d => patterns is null || patterns.Exists(p => p.IsMatch(d.Name))).ToList();
         return chosen.Count > 0 ? chosen
             : patterns is null ? [new PlannedDatabase("", "")]
-            : throw new Engine.MoltException("DatabaseNotPlanned", Engine.ErrorKind.InvalidArgument, $"The plan ({Plan.Source}) has no database {string.Join(", ", Database!)}.",
+            : throw new MoltException("DatabaseNotPlanned", ErrorKind.InvalidArgument, $"The plan ({Plan.Source}) has no database {string.Join(", ", Database!)}.",
                 "See Get-MoltPlan for its databases, or name one with -DatabaseUrl.", Database);
     }
 
@@ -112,7 +113,7 @@ public sealed class NewMoltBackupCommand : StoreCommand
         {
             connection = ConnectionSettings.Parse(database.Url.Length == 0 ? null : DatabaseUrl ?? SessionPlan.Secrets(this).Resolve(database.Url), Credential?.UserName, Credential?.GetNetworkCredential().Password);
         }
-        catch (Engine.MoltException e)
+        catch (MoltException e)
         {
             // Never the string itself: it may hold a password.
             WriteFailure(e, nameof(DatabaseUrl));
@@ -140,7 +141,7 @@ public sealed class NewMoltBackupCommand : StoreCommand
             ClientToolFolder = ClientToolPath is null ? null : GetUnresolvedProviderPathFromPSPath(ClientToolPath),
         };
         WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"Backing up {connection.Describe()} to {where} with {Jobs} jobs."));
-        var problems = new List<Engine.MoltException>();
+        var problems = new List<MoltException>();
         if (Run((observer, token) => BackupOperation.RunAsync(options, observer, problems.Add, token), out var backup, connection.Database))
         {
             WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"{backup.Path}: {backup.Rows:N0} rows of {backup.Tables} tables in {backup.Size:N0} bytes, {backup.Duration.TotalSeconds:0.0} s."));

@@ -7,7 +7,20 @@ namespace MoltBeat.DR.Tests;
 
 public sealed class ModuleTests : IDisposable
 {
-    private static readonly string[] Commands = ["Copy-MoltBackup", "Get-MoltBackup", "Get-MoltPlan", "New-MoltBackup", "New-MoltPlan", "Restore-MoltBackup", "Test-MoltBackup", "Test-MoltPlan"];
+    private static readonly string[] Commands =
+    [
+        "Copy-MoltBackup",
+        "Get-MoltBackup",
+        "Get-MoltPlan",
+        "New-MoltBackup",
+        "New-MoltPlan",
+        "Remove-MoltBackup",
+        "Restore-MoltBackup",
+        "Set-MoltBackup",
+        "Test-MoltBackup",
+        "Test-MoltPlan",
+        "Test-MoltStore",
+    ];
 
     private readonly HostedModule _module = new();
 

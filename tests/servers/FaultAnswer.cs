@@ -9,9 +9,14 @@ namespace MoltBeat.TestServers;
 /// <param name="Headers">Further headers, such as <c>Retry-After: 1</c>.</param>
 public sealed record FaultAnswer(int Status, string? Code = null, string Message = "Injected.", params string[] Headers)
 {
+    /// <summary>In place of S3's error document.</summary>
+    public string? Body { get; init; }
+
     internal byte[] ToBytes(ProxiedRequest request, bool close)
     {
-        var body = Code is null
+        var body = Body is not null
+            ? Body
+            : Code is null
             ? ""
             : $"""<?xml version="1.0" encoding="UTF-8"?><Error><Code>{Code}</Code><Message>{Message}</Message><RequestId>injected</RequestId></Error>""";
         var head = new StringBuilder($"HTTP/1.1 {Status} Injected\r\nContent-Type: application/xml\r\nContent-Length: {Encoding.UTF8.GetByteCount(body)}\r\n");

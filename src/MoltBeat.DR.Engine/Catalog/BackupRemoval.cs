@@ -71,10 +71,14 @@ public sealed class BackupRemoval(IBackupStore store)
             : new RetentionItem(backup.Id, backup.Name, backup.Manifest.Server.SystemIdentifier, backup.Database, backup.Kind, backup.Created, backup.RawSize)
             {
                 // What another store's copy passed says that the backup is good, unless this copy itself has failed since.
-                Verified = here.Verification is { Passed: false } ? false : backup.Locations.Any(l => l.Verification is { Passed: true }) ? true : null,
+                Verified = here.Verification is { } found && IsDamaged(found) ? false : backup.Locations.Any(l => l.Verification is { Passed: true }) ? true : null,
+                LeavesOut = [.. backup.Manifest.ExcludedTables, .. backup.Manifest.ExcludedTableData],
                 Pin = backup.Pin,
                 Leases = here.Leases,
             };
+
+    /// <summary>That a backup was too old or too small for somebody's wishes does not make it a bad one.</summary>
+    private static bool IsDamaged(VerificationRecord verification) => !verification.Passed && !verification.Failed.All(f => f is "Age" or "Size");
 
     private BackupLocation? HereOf(BackupInfo backup) => backup.Locations.FirstOrDefault(l => l.Store == store.Settings.Name);
 

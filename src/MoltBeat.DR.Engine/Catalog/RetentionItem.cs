@@ -15,6 +15,9 @@ public sealed record RetentionItem(string Id, string Name, string? Server, strin
     /// <summary>Whether its newest verification passed; null when it was never verified.</summary>
     public bool? Verified { get; init; }
 
+    /// <summary>Tables that it has not, or not the rows of.</summary>
+    public IReadOnlyCollection<string> LeavesOut { get; init; } = [];
+
     public PinRecord? Pin { get; init; }
 
     /// <summary>Who is reading it.</summary>
@@ -39,14 +42,17 @@ public enum RetentionReason
     /// <summary>No newer backup of the database that stays was ever verified.</summary>
     NothingNewerVerified,
 
+    /// <summary>All newer ones that were verified leave out tables that it holds.</summary>
+    NewerOnesLeaveOut,
+
     /// <summary>All newer ones that were verified have less than half of its rows' bytes: something may have been lost.</summary>
     NewerOnesShrunk,
     Pinned,
     BeingRead,
     ObjectLock,
 
-    /// <summary>It is dated in the future: a clock was wrong, and its age says nothing.</summary>
-    FutureDate,
+    /// <summary>It is dated in the future, or before this module was made: a clock was wrong, and its age says nothing.</summary>
+    WrongClock,
 }
 
 /// <summary>What becomes of one backup.</summary>

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using MoltBeat.DR.Engine.Archive;
+using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Storage;
 using MoltBeat.DR.Engine.Verification;
 
@@ -78,6 +79,8 @@ public static class CopyOperation
                 return Done(CopyStatus.AlreadyThere, "None", verified: false);
             }
 
+            var lease = await ReadLease.TakeAsync(source, name, archive.Manifest.Id, "copy", observer, TimeProvider.System, cancellationToken).ConfigureAwait(false);
+            await using var _ = lease.ConfigureAwait(false);
             var serverSide = source is S3Store from && destination is S3Store to && await to.TryCopyFromAsync(from, file, new NewArchive(archive.Manifest.Created, archive.Length), cancellationToken).ConfigureAwait(false);
             if (!serverSide)
             {

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using MoltBeat.DR.Engine.Archive;
+using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Postgres;
 using MoltBeat.DR.Engine.Storage;
 using Npgsql;
@@ -90,7 +91,11 @@ public sealed class RestoreOperation
                 {
                     await DatabaseCatalog.ExecuteAsync(admin, SessionSettings.Pin(server.Version.Major * 10000, TimeSpan.Zero), cancellationToken).ConfigureAwait(false);
                     await Pooler.RefuseTransactionPoolingAsync(server, admin, cancellationToken).ConfigureAwait(false);
-                    return await new RestoreOperation(options, observer, archive, contents).RestoreAsync(server, admin, cancellationToken).ConfigureAwait(false);
+                    var lease = await ReadLease.TakeAsync(store, name, archive.Manifest.Id, "restore", observer, TimeProvider.System, cancellationToken).ConfigureAwait(false);
+                    await using (lease.ConfigureAwait(false))
+                    {
+                        return await new RestoreOperation(options, observer, archive, contents).RestoreAsync(server, admin, cancellationToken).ConfigureAwait(false);
+                    }
                 }
                 catch (Exception e) when (!cancellationToken.IsCancellationRequested && ServerErrors.Translate(e, $"Restoring {options.TargetDatabase}", options.TargetDatabase) is { } translated)
                 {

@@ -139,24 +139,12 @@ public sealed class LocalStore : IBackupStore
         var records = PathOf(archive) + ".records";
         try
         {
-            if (!Directory.Exists(records))
-            {
-                if (OperatingSystem.IsWindows())
-                {
-                    Directory.CreateDirectory(records);
-                }
-                else
-                {
-                    Directory.CreateDirectory(records, Private);
-                }
-            }
-
-            var output = LocalOutput.Create(Path.Combine(records, name));
-            await using (output.ConfigureAwait(false))
-            {
-                await output.AppendAsync(content, cancellationToken).ConfigureAwait(false);
-                await output.CommitAsync(cancellationToken).ConfigureAwait(false);
-            }
+            await PutAsync(records, name, content, cancellationToken).ConfigureAwait(false);
+        }
+        catch (MoltException e) when (e.InnerException is DirectoryNotFoundException)
+        {
+            // Somebody has removed the last record, and the folder with it, since it was looked for.
+            await PutAsync(records, name, content, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -311,6 +299,25 @@ public sealed class LocalStore : IBackupStore
     // ENOSPC (28), EDQUOT (122), ERROR_DISK_FULL, ERROR_HANDLE_DISK_FULL.
     private static bool IsFull(Exception e)
         => e is IOException io && ((io.HResult & 0xffff) is 28 or 122 or 112 or 39 || io.Message.Contains("No space left", StringComparison.Ordinal));
+
+    private static async Task PutAsync(string records, string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            Directory.CreateDirectory(records);
+        }
+        else
+        {
+            Directory.CreateDirectory(records, Private);
+        }
+
+        var output = LocalOutput.Create(Path.Combine(records, name));
+        await using (output.ConfigureAwait(false))
+        {
+            await output.AppendAsync(content, cancellationToken).ConfigureAwait(false);
+            await output.CommitAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
 
     /// <summary>Null when it has been removed since it was listed.</summary>
     private static long? LengthOf(FileInfo file)

@@ -42,7 +42,11 @@ public sealed class VerificationOperation
             await using (archive.ConfigureAwait(false))
             {
                 manifest = archive.Manifest;
-                await operation.CheckAsync(archive, cancellationToken).ConfigureAwait(false);
+                var lease = await ReadLease.TakeAsync(store, name, manifest.Id, "verification", observer, TimeProvider.System, cancellationToken).ConfigureAwait(false);
+                await using (lease.ConfigureAwait(false))
+                {
+                    await operation.CheckAsync(archive, cancellationToken).ConfigureAwait(false);
+                }
             }
         }
         catch (MoltException e) when (e.Id is "NotAnArchive" or "ArchiveDamaged")
