@@ -129,7 +129,8 @@ public class S3StoreHealthTests(CephFixture ceph)
         await using var proxy = FaultProxy.Start(bucket.Gateway.Address);
         proxy.Add(new Fault
         {
-            Method = "GET", Contains = "?replication",
+            Method = "GET",
+            Contains = "?replication",
             Answer = new FaultAnswer(200) { Body = "<ReplicationConfiguration><Role>r</Role><Rule><ID>r</ID><Status>Enabled</Status><Filter><Prefix></Prefix></Filter><Destination><Bucket>arn:aws:s3:::far</Bucket></Destination></Rule></ReplicationConfiguration>" },
         });
         proxy.Add(new Fault { Method = "HEAD", Contains = "app.tar", Answer = new FaultAnswer(200, null, "", status is null ? [] : ["x-amz-replication-status: " + status]) });
