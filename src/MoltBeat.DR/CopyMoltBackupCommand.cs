@@ -77,7 +77,7 @@ public sealed class CopyMoltBackupCommand : StoreCommand
             }
 
             // A copy that is at the destination already is no source: it would be compared with itself.
-            var sources = copies.Where(c => c.Store.Location != destination.Location).DefaultIfEmpty(copies[0]).ToList();
+            var sources = copies.Where(c => c.Store.Place != destination.Place).DefaultIfEmpty(copies[0]).ToList();
             if (RunOn([destination, .. sources.Select(s => s.Store)],
                 (stores, observer, token) => CopyOperation.RunAsync(stores.Skip(1).Zip(sources, (s, c) => (s, c.Name)).ToList(), stores[0], !SkipReadBack, observer, token), out var result, copies[0].Name))
             {

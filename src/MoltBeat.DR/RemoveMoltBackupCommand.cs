@@ -125,14 +125,14 @@ public sealed class RemoveMoltBackupCommand : StoreCommand
 
     private List<BackupInfo>? ListOf(StoreSettings store)
     {
-        if (!listed.TryGetValue(store.Location, out var here))
+        if (!listed.TryGetValue(store.Place, out var here))
         {
             if (!RunOn([store], (open, _, token) => new BackupCatalog(open).ListAsync(_ => { }, token), out here, store.Location))
             {
                 return null;
             }
 
-            listed[store.Location] = here;
+            listed[store.Place] = here;
         }
 
         return here;

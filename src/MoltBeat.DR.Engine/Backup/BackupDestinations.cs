@@ -31,7 +31,7 @@ internal sealed class BackupDestinations : IDisposable
                 "Let -MinimumCopies be between 1 and the number of destinations.", minimum);
         }
 
-        if (settings.GroupBy(s => s.Location, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1) is { } twice)
+        if (settings.GroupBy(s => s.Place, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1) is { } twice)
         {
             throw new MoltException("DestinationTwice", ErrorKind.InvalidArgument, $"{twice.Key} is named twice.", "Name each destination once: two copies in one place are one.", twice.Key);
         }

@@ -77,6 +77,9 @@ public sealed record StoreSettings
 
     public bool IsS3 => Bucket is not null;
 
+    /// <summary>The same for two settings of the same place, and for no others.</summary>
+    public string Place => Endpoint is null ? Location : Endpoint.Authority + " " + Location;
+
     /// <summary>Nothing but the place was said.</summary>
     public bool SettingsAreDefault => !Settings().Any();
 
@@ -123,7 +126,10 @@ public sealed record StoreSettings
             all[pair[..equals]] = Uri.UnescapeDataString(pair[(equals + 1)..]);
         }
 
-        return all.Aggregate(settings, (s, o) => s.With(o.Key, o.Value, text)).Checked(text);
+        var complete = all.Aggregate(settings, (s, o) => s.With(o.Key, o.Value, text)).Checked(text);
+
+        // Two services may have a bucket of one name each.
+        return complete.Endpoint is null ? complete : complete with { Name = $"{complete.Name} at {complete.Endpoint.Authority}" };
     }
 
     /// <summary>Whether a text names a bucket and not a folder. Any other scheme is refused by <see cref="Parse"/>'s callers as a path.</summary>

@@ -124,7 +124,7 @@ public sealed class DestinationsTests(PlacesDatabase places, CephFixture ceph) :
         var backup = await BackupAsync([Folder, _near.Store(through: proxy.Address), other.Store()]);
 
         Assert.Equal("StoreDenied", Assert.Single(_problems).Id);
-        Assert.Equal((_near.Store().Name, "StoreDenied"), (Assert.Single(backup.Failures).Store, backup.Failures[0].ErrorId));
+        Assert.Equal((_near.Store(through: proxy.Address).Name, "StoreDenied"), (Assert.Single(backup.Failures).Store, backup.Failures[0].ErrorId));
         Assert.Equal(2, backup.Locations.Length);
         await VerifyAsync(Folder, backup.Name);
         await VerifyAsync(other.Store(), backup.Name);
