@@ -22,6 +22,9 @@ public sealed class ArchiveWriter : IAsyncDisposable
         this.created = created;
     }
 
+    /// <summary>Whether members are encrypted; then all but those that the format leaves open are.</summary>
+    public bool Encrypts => false;
+
     /// <summary>Bytes in the archive so far.</summary>
     public long Position => output.Position;
 

@@ -27,7 +27,42 @@ public sealed record Contents
 
     /// <summary>Large objects, digested as rows of (loid, pageno, data); null when the role may not read them all.</summary>
     public RowProof? LargeObjects { get; init; }
+
+    /// <summary>What was taken along beside the database.</summary>
+    public IReadOnlyList<ExtraContents> Extras { get; init; } = [];
 }
+
+/// <summary>What a backup can take along beside the database.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<ExtraKind>))]
+public enum ExtraKind
+{
+    Environment,
+    Redis,
+    Folder,
+}
+
+/// <summary>One thing that was taken along beside the database.</summary>
+public sealed record ExtraContents
+{
+    public required ExtraKind Kind { get; init; }
+
+    /// <summary>What it is called in the plan.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Variables' files, keys, or files and folders.</summary>
+    public required long Items { get; init; }
+
+    /// <summary>Why it is not here although it was asked for; null when it is.</summary>
+    public string? Missing { get; init; }
+
+    public required IReadOnlyList<ExtraPart> Parts { get; init; }
+}
+
+/// <param name="Member">The member that holds it, a zstd frame.</param>
+/// <param name="Items">Items in it.</param>
+/// <param name="Sha256">Of its bytes before compression, lower-case hexadecimal.</param>
+/// <param name="RawBytes">Bytes before compression.</param>
+public sealed record ExtraPart(string Member, long Items, string Sha256, long RawBytes);
 
 /// <summary>Rows and their digest, in the form COPY gave them.</summary>
 public sealed record RowProof(long Rows, string Digest);

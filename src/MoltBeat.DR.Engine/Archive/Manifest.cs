@@ -52,6 +52,12 @@ public sealed record Manifest
     /// <summary>What this backup does not hold and why, in sentences; empty when it holds all.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 
+    /// <summary>The file name that the archive was made under; null in archives of before there was one.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>The keys that the members are encrypted to; empty when they are not.</summary>
+    public IReadOnlyList<RecipientInfo> Recipients { get; init; } = [];
+
     /// <summary>In the order in which they lie in the archive; without the manifest and the index themselves.</summary>
     public required IReadOnlyList<MemberInfo> Members { get; init; }
 }
