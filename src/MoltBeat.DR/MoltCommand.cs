@@ -89,6 +89,26 @@ public abstract class MoltCommand : PSCmdlet, IDisposable
     protected bool Confirm(string target, string action) =>
         Ask(() => ShouldProcess(target, action), target, "Pass -Confirm:$false to go on without being asked.");
 
+    /// <summary>The same from within an operation that has made its plan, and does nothing before it is told to.</summary>
+    /// <param name="observer">The operation's.</param>
+    /// <param name="target">What it would work on.</param>
+    /// <param name="action">What it would do.</param>
+    /// <param name="declined">On the pipeline thread, when it may not: says more of the plan. May be null.</param>
+    /// <param name="cancellationToken">The operation's.</param>
+    protected async Task<bool> ConfirmAsync(IOperationObserver observer, string target, string action, Action? declined, CancellationToken cancellationToken)
+    {
+        var answer = false;
+        await ((PipelineBridge)observer).InvokeAsync(() =>
+        {
+            answer = Confirm(target, action);
+            if (!answer)
+            {
+                declined?.Invoke();
+            }
+        }, cancellationToken).ConfigureAwait(false);
+        return answer;
+    }
+
     /// <summary><see cref="Cmdlet.ShouldContinue(string, string)"/>, unless the user forced it, with the same care.</summary>
     /// <param name="force">The cmdlet's -Force.</param>
     /// <param name="query">The question.</param>

@@ -3,7 +3,6 @@ using System.Management.Automation;
 using MoltBeat.DR.Engine;
 using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Plan;
-using MoltBeat.DR.Engine.Postgres;
 using MoltBeat.DR.Engine.Recovery;
 
 namespace MoltBeat.DR;
@@ -87,30 +86,12 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
             return;
         }
 
-        ConnectionSettings connection;
-        try
+        if (!TryParse(() => UrlOf(DatabaseUrl, planned => planned.Count == 1 ? planned[0] : planned.FirstOrDefault(d => d.Name == backup.Database)), Credential, out var connection))
         {
-            var url = UrlOf(DatabaseUrl, planned => planned.Count == 1 ? planned[0] : planned.FirstOrDefault(d => d.Name == backup.Database));
-            connection = ConnectionSettings.Parse(url, Credential?.UserName, Credential?.GetNetworkCredential().Password);
-        }
-        catch (MoltException e)
-        {
-            // Never the string itself: it may hold a password.
-            WriteFailure(e, nameof(DatabaseUrl));
             return;
         }
 
         var database = TargetDatabase ?? DefaultName(backup);
-        var what = Table.Length > 0
-            ? $"tables {string.Join(", ", Table)}"
-            : string.Create(CultureInfo.InvariantCulture, $"{backup.Rows:N0} rows of {backup.Tables} tables");
-        if (!Confirm(
-            string.Create(CultureInfo.InvariantCulture, $"new database {database} ({connection.WithDatabase(database).Describe()})"),
-            string.Create(CultureInfo.InvariantCulture, $"Restore {what} from {backup.Name}, state of {backup.Created.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC")))
-        {
-            return;
-        }
-
         var options = new RestoreOptions
         {
             Connection = connection,
@@ -126,7 +107,11 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
         };
         WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"Restoring {backup.Path} into {connection.WithDatabase(database).Describe()} with {Jobs} jobs."));
         var whole = CopiesOf(backup.Path, backup.Locations);
-        if (RunOn(whole.Select(c => c.Store).ToList(), (stores, observer, token) => RestoreOperation.RunAsync(stores.Zip(whole, (s, c) => (s, c.Name)).ToList(), options, observer, token), out var result, Path))
+        Task<bool> ApproveAsync(RestorePlan plan, IOperationObserver observer, CancellationToken token) => ConfirmAsync(observer,
+            $"new database {database} ({connection.WithDatabase(database).Describe()})",
+            string.Create(CultureInfo.InvariantCulture, $"Restore from {backup.Name}, state of {plan.StateOf.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC: {plan}"), null, token);
+
+        if (RunOn(whole.Select(c => c.Store).ToList(), (stores, observer, token) => RestoreOperation.RunAsync(stores.Zip(whole, (s, c) => (s, c.Name)).ToList(), options, plan => ApproveAsync(plan, observer, token), observer, token), out var result, Path) && result is not null)
         {
             WriteObject(result);
         }

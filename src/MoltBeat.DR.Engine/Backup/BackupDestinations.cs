@@ -21,7 +21,10 @@ internal sealed class BackupDestinations : IDisposable
         this.minimum = minimum;
     }
 
-    /// <summary>Opens the stores, and looks whether enough of them can be written to before any work is done.</summary>
+    /// <summary>What can be written to.</summary>
+    public IReadOnlyList<string> Locations => stores.ConvertAll(s => s.Location);
+
+    /// <summary>Opens the stores, and looks whether enough of them can be written to before any work is done. Changes nothing in them.</summary>
     /// <exception cref="MoltException"><c>TooFewCopies</c>; with one store only, that store's own error.</exception>
     public static async Task<BackupDestinations> OpenAsync(IReadOnlyList<StoreSettings> settings, int minimum, IOperationObserver observer, CancellationToken cancellationToken)
     {
@@ -45,7 +48,7 @@ internal sealed class BackupDestinations : IDisposable
                 destinations.stores.Add(store);
                 try
                 {
-                    if (await store.PrepareAsync(cancellationToken).ConfigureAwait(false) is { } warning)
+                    if (await store.CheckWritableAsync(cancellationToken).ConfigureAwait(false) is { } warning)
                     {
                         observer.Warning(warning);
                     }
@@ -134,13 +137,18 @@ internal sealed class BackupDestinations : IDisposable
             }
         }
 
+        ReportFailures(onProblem);
+        CheckEnough(locations.Count, locations.Count == 0 ? "were made" : $"were made ({string.Join(", ", locations)})");
+        return first!.With(locations, failed);
+    }
+
+    /// <summary>Tells of each store that has failed although there are enough others.</summary>
+    public void ReportFailures(Action<MoltException> onProblem)
+    {
         if (!OnlyStoreFailed)
         {
             failures.ForEach(onProblem);
         }
-
-        CheckEnough(locations.Count, locations.Count == 0 ? "were made" : $"were made ({string.Join(", ", locations)})");
-        return first!.With(locations, failed);
     }
 
     public void Dispose() => stores.ForEach(s => s.Dispose());

@@ -44,6 +44,12 @@ public sealed class BackupOperation
     /// <param name="cancellationToken">Stops it; nothing of it is left then.</param>
     /// <exception cref="MoltException">See docs/errors.md for the ids.</exception>
     public static async Task<BackupInfo> RunAsync(BackupOptions options, IOperationObserver observer, Action<MoltException> onProblem, CancellationToken cancellationToken)
+        => (await RunAsync(options, null, observer, onProblem, cancellationToken).ConfigureAwait(false))!;
+
+    /// <summary>As the other, but looks first; until what it has found is approved nothing is changed anywhere, and nothing locked.</summary>
+    /// <returns>Null when it was not approved.</returns>
+    /// <inheritdoc cref="RunAsync(BackupOptions, IOperationObserver, Action{MoltException}, CancellationToken)"/>
+    public static async Task<BackupInfo?> RunAsync(BackupOptions options, Func<BackupPreview, Task<bool>>? approve, IOperationObserver observer, Action<MoltException> onProblem, CancellationToken cancellationToken)
     {
         foreach (var warning in options.Connection.Warnings)
         {
@@ -55,7 +61,7 @@ public sealed class BackupOperation
         {
             try
             {
-                return await TryAsync(destinations, options, observer, onProblem, cancellationToken).ConfigureAwait(false);
+                return await TryAsync(destinations, options, attempt == 1 ? approve : null, observer, onProblem, cancellationToken).ConfigureAwait(false);
             }
             catch (EntangledException) when (attempt < Attempts)
             {
@@ -70,13 +76,14 @@ public sealed class BackupOperation
         }
     }
 
-    private static async Task<BackupInfo> TryAsync(BackupDestinations destinations, BackupOptions options, IOperationObserver observer, Action<MoltException> onProblem, CancellationToken cancellationToken)
+    private static async Task<BackupInfo?> TryAsync(BackupDestinations destinations, BackupOptions options, Func<BackupPreview, Task<bool>>? approve, IOperationObserver observer, Action<MoltException> onProblem, CancellationToken cancellationToken)
     {
         var (connection, server) = await ServerConnector.OpenAsync(options.Connection, new SessionOptions("backup"), cancellationToken).ConfigureAwait(false);
         await using (server.ConfigureAwait(false))
         {
             try
             {
+                SnapshotSession.RefuseTooOld(server.Version, options.Connection.Database);
                 if (ByteText.EncodingFor((await DatabaseCatalog.ScalarAsync<string>(connection, "SHOW server_encoding", cancellationToken).ConfigureAwait(false))!) is { } bytes)
                 {
                     await connection.DisposeAsync().ConfigureAwait(false);
@@ -86,11 +93,17 @@ public sealed class BackupOperation
                 await DatabaseCatalog.ExecuteAsync(connection, SessionSettings.Pin(server.Version.Major * 10000, options.LockTimeout), cancellationToken).ConfigureAwait(false);
                 await Pooler.RefuseTransactionPoolingAsync(server, connection, cancellationToken).ConfigureAwait(false);
                 var tools = ClientTools.Find(server.Version.Major, options.ClientToolFolder);
+                if (approve is not null && !await approve(await BackupPreview.MakeAsync(connection, tools, destinations.Locations, options, cancellationToken).ConfigureAwait(false)).ConfigureAwait(false))
+                {
+                    destinations.ReportFailures(onProblem);
+                    return null;
+                }
+
                 var session = await SnapshotSession.StartAsync(connection, options.LockTimeout, options.ExcludeTables, cancellationToken).ConfigureAwait(false);
                 await using (session.ConfigureAwait(false))
                 {
                     var properties = await DatabaseCatalog.PropertiesAsync(session.Connection, cancellationToken).ConfigureAwait(false);
-                    var selection = await TableSelection.MakeAsync(session, properties.Encoding, options, cancellationToken).ConfigureAwait(false);
+                    var selection = await TableSelection.MakeAsync(session.Connection, session.Tables, session.InRecovery, properties.Encoding, options, cancellationToken).ConfigureAwait(false);
                     var operation = new BackupOperation(options, observer, server, session, tools, selection, properties);
                     await operation.WriteAsync(destinations, onProblem, cancellationToken).ConfigureAwait(false);
                 }

@@ -69,7 +69,7 @@ public static class CopyOperation
             CopyResult Done(CopyStatus status, string way, bool verified)
                 => new(archive.Manifest.Id, name, archive.Location, destination.Settings.ItemLocation(name), status, way, archive.Length, verified, clock.Elapsed);
 
-            if (await destination.PrepareAsync(cancellationToken).ConfigureAwait(false) is { } warning)
+            if (await destination.CheckWritableAsync(cancellationToken).ConfigureAwait(false) is { } warning)
             {
                 observer.Warning(warning);
             }
