@@ -1,6 +1,7 @@
 using MoltBeat.DR.Engine.Backup;
 using MoltBeat.DR.Engine.Plan;
 using MoltBeat.DR.Engine.Postgres;
+using MoltBeat.DR.Engine.Tests.Failures;
 using Npgsql;
 using Xunit;
 

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Backup;
 using MoltBeat.DR.Engine.Catalog;
@@ -6,6 +5,7 @@ using MoltBeat.DR.Engine.Plan;
 using MoltBeat.DR.Engine.Postgres;
 using MoltBeat.DR.Engine.Recovery;
 using MoltBeat.DR.Engine.Storage;
+using MoltBeat.DR.Engine.Tests.Failures;
 using MoltBeat.DR.Engine.Verification;
 using MoltBeat.TestServers;
 using Xunit;
@@ -13,12 +13,9 @@ using Xunit;
 namespace MoltBeat.DR.Engine.Tests.Backup;
 
 /// <summary>The engine's operations as tests want them, and a folder of backups for them.</summary>
-internal sealed class Workshop : IDisposable
+internal sealed class Workshop : Listener, IDisposable
 {
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("molt-workshop-");
-    private readonly Listener listener = new();
-
-    public ConcurrentQueue<string> Warnings => listener.Warnings;
 
     public string Folder => folder.FullName;
 
@@ -37,7 +34,7 @@ internal sealed class Workshop : IDisposable
     /// <summary>A problem that does not keep the backup from being made fails the test.</summary>
     public Task<BackupInfo> BackupAsync(TestDatabase database, Func<BackupOptions, BackupOptions>? with = null) => BackupAsync(database.Uri, with);
 
-    public Task<BackupInfo> BackupAsync(string uri, Func<BackupOptions, BackupOptions>? with = null) => BackUpAsync(uri, Folder, with, listener, problem => throw problem, Cancel);
+    public Task<BackupInfo> BackupAsync(string uri, Func<BackupOptions, BackupOptions>? with = null) => BackUpAsync(uri, Folder, with, this, problem => throw problem, Cancel);
 
     /// <summary>Looks at what a backup would do into a folder, and declines it.</summary>
     public async Task<BackupPreview> PreviewBackupAsync(string uri, string? to = null, Func<BackupOptions, BackupOptions>? with = null, Action<MoltException>? onProblem = null)
@@ -47,13 +44,13 @@ internal sealed class Workshop : IDisposable
         {
             made = plan;
             return Task.FromResult(false);
-        }, listener, onProblem ?? (problem => throw problem), Cancel));
+        }, this, onProblem ?? (problem => throw problem), Cancel));
         return made!;
     }
 
     public async Task<VerificationResult> VerifyAsync(BackupInfo backup, VerificationLevel level = VerificationLevel.Full)
     {
-        var result = await VerificationOperation.RunAsync(Store, backup.Name, new VerificationOptions { Level = level }, listener, Cancel);
+        var result = await VerificationOperation.RunAsync(Store, backup.Name, new VerificationOptions { Level = level }, this, Cancel);
         Assert.Empty(result.Failed.Select(c => $"{c.Name}: {c.Detail}"));
         Assert.Empty(result.Skipped.Select(c => $"{c.Name}: {c.Detail}"));
         return result;
@@ -64,7 +61,7 @@ internal sealed class Workshop : IDisposable
         => RestoreAsync(backup, server.Uri(), target, with);
 
     public Task<RestoreResult> RestoreAsync(BackupInfo backup, string uri, string target, Func<RestoreOptions, RestoreOptions>? with = null)
-        => RestoreAsync(Store, backup.Name, uri, target, with, listener, Cancel);
+        => RestoreAsync(Store, backup.Name, uri, target, with, this, Cancel);
 
     /// <summary>Plans a restore, and declines it.</summary>
     public async Task<RestorePlan> PlanRestoreAsync(BackupInfo backup, string uri, string target, Func<RestoreOptions, RestoreOptions>? with = null, Func<Task>? meanwhile = null)
@@ -75,7 +72,7 @@ internal sealed class Workshop : IDisposable
             made = plan;
             await (meanwhile?.Invoke() ?? Task.CompletedTask);
             return false;
-        }, listener, Cancel));
+        }, this, Cancel));
         return made!;
     }
 

@@ -1,9 +1,9 @@
 using System.Collections.Concurrent;
 
-namespace MoltBeat.DR.Engine.Tests;
+namespace MoltBeat.DR.Engine.Tests.Failures;
 
 /// <summary>Keeps what an operation says, and may act on its progress.</summary>
-internal sealed class Listener(Action<int>? onProgress = null) : IOperationObserver
+internal class Listener(Action<int>? onProgress = null) : IOperationObserver
 {
     private int _calls;
 
