@@ -100,7 +100,7 @@ public sealed class BackupPreviewTests(PostgresFixture postgres)
                 change = o => o with { ClientToolFolder = "/proc" };
                 break;
             case "folder":
-                to = "/proc/nothing/here";
+                to = Path.Combine(typeof(BackupPreviewTests).Assembly.Location, "below"); // below a file
                 break;
             case "locked":
                 holder = await source.OpenAsync(Cancel);
