@@ -34,6 +34,12 @@ public sealed record BackupOptions
     /// <summary>Tables to keep without their rows; patterns as above.</summary>
     public IReadOnlyList<string> ExcludeTableData { get; init; } = [];
 
+    /// <summary>Encrypts what the archive holds; null to leave it readable.</summary>
+    public IMemberSeal? Seal { get; init; }
+
+    /// <summary>Signs the archive; null for one without a signature.</summary>
+    public IManifestSigner? Signer { get; init; }
+
     /// <summary>Copy all rows as text, which any tool can read.</summary>
     public bool TextRows { get; init; }
 

@@ -33,8 +33,9 @@ public sealed class PlanTest
     /// <param name="vault">As of <see cref="SecretResolver"/>.</param>
     /// <param name="online">Whether to ask it: a vault may be on the network.</param>
     /// <param name="checkUrl">Throws a <see cref="MoltException"/> that quotes nothing when a connection string is none.</param>
+    /// <param name="checkKeys">Throws a <see cref="MoltException"/> when backups cannot be encrypted, signed or believed with the plan's keys.</param>
     /// <exception cref="MoltException"><c>PlanNotFound</c>, <c>PlanNotReadable</c>.</exception>
-    public static PlanTestResult Run(PlanLocator locator, string? planPath = null, Func<string, string?>? vault = null, bool online = false, Action<string>? checkUrl = null)
+    public static PlanTestResult Run(PlanLocator locator, string? planPath = null, Func<string, string?>? vault = null, bool online = false, Action<string>? checkUrl = null, Action<BackupPlan>? checkKeys = null)
     {
         ArgumentNullException.ThrowIfNull(locator);
         var around = locator.Surroundings;
@@ -51,6 +52,7 @@ public sealed class PlanTest
         test.ObjectLock(plan);
         test.Copies(plan, problems);
         test.Retention(plan, problems);
+        test.Keys(plan, problems, checkKeys);
         test.Reserved(plan);
         return new PlanTestResult(file?.Path ?? VariablePlan.Source(around), file?.Path, test.checks);
     }
@@ -329,6 +331,36 @@ public sealed class PlanTest
         Pass(name, string.Join("; ", plan.Retention.Rules.Select(r => $"{r.Kind}: {r.Rule}")));
     }
 
+    private void Keys(BackupPlan? plan, IReadOnlyList<PlanProblem> problems, Action<BackupPlan>? check)
+    {
+        const string name = PlanCheckNames.Keys;
+        if (Failed(name, problems))
+        {
+            return;
+        }
+
+        if (plan is null)
+        {
+            Skip(name, NoPlan);
+            return;
+        }
+
+        var named = plan.Recipients.Concat(plan.TrustedSigners).Concat(plan.Signing is { } signing ? [signing.Key] : []).Distinct().ToList();
+        try
+        {
+            if (named.Count > 0)
+            {
+                check?.Invoke(plan);
+            }
+
+            Pass(name, named.Count == 0 ? "there are none: backups are neither encrypted nor signed" : $"{Count(named.Count, "key")} can be used");
+        }
+        catch (MoltException e)
+        {
+            checks.Add(new(name, PlanCheckStatus.Failed, e.Message, e.Remedy ?? ""));
+        }
+    }
+
     private void Reserved(BackupPlan? plan)
     {
         const string name = PlanCheckNames.Reserved;
@@ -340,7 +372,7 @@ public sealed class PlanTest
 
         (string Name, JsonElement? Value)[] sections =
         [
-            ("recipients", plan.Recipients), ("trustedSigners", plan.TrustedSigners), ("environment", plan.Environment), ("redis", plan.Redis),
+            ("environment", plan.Environment), ("redis", plan.Redis),
             ("folders", plan.Folders), ("hooks", plan.Hooks), ("objectives", plan.Objectives), ("alerts", plan.Alerts),
         ];
         var present = sections.Where(s => s.Value is not null).ToList();
