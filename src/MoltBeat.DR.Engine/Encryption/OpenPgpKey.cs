@@ -17,10 +17,14 @@ public sealed class OpenPgpKey
     private readonly DateTimeOffset now;
 
     internal OpenPgpKey(PgpPublicKeyRing ring, string origin, DateTimeOffset now)
+        : this([.. ring.GetPublicKeys()], origin, now)
+    {
+    }
+
+    private OpenPgpKey(List<PgpPublicKey> keys, string origin, DateTimeOffset now)
     {
         this.now = now;
         Origin = origin;
-        var keys = ring.GetPublicKeys().ToList();
         var primary = keys[0];
         var own = primary.GetKeySignatures().ToList();
         var direct = Newest(own.Where(s => s.SignatureType == PgpSignature.DirectKey), s => VerifyDirect(s, primary), primary);
@@ -49,6 +53,10 @@ public sealed class OpenPgpKey
             CanSign: flags is { } f ? (f & PgpKeyFlags.CanSign) != 0 : true);
         Subkeys = [.. keys.Skip(1).Select(subkey => Judge(primary, subkey))];
     }
+
+    /// <summary>The public half of a private key.</summary>
+    internal static OpenPgpKey OfPrivate(PgpSecretKeyRing ring, string origin, DateTimeOffset now)
+        => new([.. ring.GetSecretKeys().Select(k => k.PublicKey), .. ring.GetExtraPublicKeys()], origin, now);
 
     /// <summary>Of the primary key: upper-case hexadecimal.</summary>
     public string Fingerprint => Primary.Fingerprint;
