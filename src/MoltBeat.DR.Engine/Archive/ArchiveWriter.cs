@@ -23,7 +23,10 @@ public sealed class ArchiveWriter : IAsyncDisposable
     }
 
     /// <summary>Whether members are encrypted; then all but those that the format leaves open are.</summary>
-    public bool Encrypts => false;
+    public bool Encrypts { get; internal init; }
+
+    /// <summary>zstd's level for members that are compressed as they are written.</summary>
+    public int CompressionLevel { get; init; } = 3;
 
     /// <summary>Bytes in the archive so far.</summary>
     public long Position => output.Position;

@@ -1,3 +1,4 @@
+using MoltBeat.DR.Engine.Application;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Plan;
 using MoltBeat.DR.Engine.Postgres;
@@ -33,6 +34,12 @@ public sealed record BackupOptions
 
     /// <summary>Tables to keep without their rows; patterns as above.</summary>
     public IReadOnlyList<string> ExcludeTableData { get; init; } = [];
+
+    /// <summary>What is taken along beside the database, in this order.</summary>
+    public IReadOnlyList<ICapture> Captures { get; init; } = [];
+
+    /// <summary>Whether members are encrypted.</summary>
+    internal bool Encrypts { get; init; }
 
     /// <summary>Copy all rows as text, which any tool can read.</summary>
     public bool TextRows { get; init; }

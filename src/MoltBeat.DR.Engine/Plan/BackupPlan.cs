@@ -24,16 +24,19 @@ public sealed record BackupPlan(int Version, int MinimumCopies = 1)
 
     public RetentionRules Retention { get => field ?? new RetentionRules(); init; }
 
+    /// <summary>Environment files that every backup takes along, encrypted.</summary>
+    [JsonConverter(typeof(PlannedFilesConverter))]
+    public IReadOnlyList<PlannedFile> Environment { get => field ?? []; init; }
+
+    /// <summary>Folders that every backup takes along.</summary>
+    public IReadOnlyList<PlannedFolder> Folders { get => field ?? []; init; }
+
     // What later parts of the module will take from the plan. Kept as written; PlanReserved says that it has no effect yet.
     public JsonElement? Recipients { get; init; }
 
     public JsonElement? TrustedSigners { get; init; }
 
-    public JsonElement? Environment { get; init; }
-
     public JsonElement? Redis { get; init; }
-
-    public JsonElement? Folders { get; init; }
 
     public JsonElement? Hooks { get; init; }
 

@@ -19,9 +19,13 @@ public sealed class PlanTest
     private readonly SecretResolver secrets;
     private readonly bool askVault;
     private readonly Action<string>? checkUrl;
+    private readonly Action<PlannedFile>? checkFile;
+    private readonly Action<PlannedFolder>? checkFolder;
 
-    private PlanTest(SecretResolver secrets, bool askVault, Action<string>? checkUrl)
+    private PlanTest(SecretResolver secrets, bool askVault, Action<string>? checkUrl, Action<PlannedFile>? checkFile, Action<PlannedFolder>? checkFolder)
     {
+        this.checkFile = checkFile;
+        this.checkFolder = checkFolder;
         this.secrets = secrets;
         this.askVault = askVault;
         this.checkUrl = checkUrl;
@@ -33,13 +37,16 @@ public sealed class PlanTest
     /// <param name="vault">As of <see cref="SecretResolver"/>.</param>
     /// <param name="online">Whether to ask it: a vault may be on the network.</param>
     /// <param name="checkUrl">Throws a <see cref="MoltException"/> that quotes nothing when a connection string is none.</param>
+    /// <param name="checkFile">Throws one when an environment file cannot be backed up.</param>
+    /// <param name="checkFolder">Throws one when a folder cannot be.</param>
     /// <exception cref="MoltException"><c>PlanNotFound</c>, <c>PlanNotReadable</c>.</exception>
-    public static PlanTestResult Run(PlanLocator locator, string? planPath = null, Func<string, string?>? vault = null, bool online = false, Action<string>? checkUrl = null)
+    public static PlanTestResult Run(PlanLocator locator, string? planPath = null, Func<string, string?>? vault = null, bool online = false, Action<string>? checkUrl = null,
+        Action<PlannedFile>? checkFile = null, Action<PlannedFolder>? checkFolder = null)
     {
         ArgumentNullException.ThrowIfNull(locator);
         var around = locator.Surroundings;
         var open = new List<string>();
-        var test = new PlanTest(new SecretResolver(vault, open.Add) { Variable = around.Variable }, online, checkUrl);
+        var test = new PlanTest(new SecretResolver(vault, open.Add) { Variable = around.Variable }, online, checkUrl, checkFile, checkFolder);
         var file = locator.Find(planPath);
         var (plan, problems) = file is null ? VariablePlan.Make(around) : PlanReader.Examine(file.Content);
         test.Privacy(file);
@@ -51,6 +58,8 @@ public sealed class PlanTest
         test.ObjectLock(plan);
         test.Copies(plan, problems);
         test.Retention(plan, problems);
+        test.Environment(plan, problems);
+        test.Folders(plan, problems);
         test.Reserved(plan);
         return new PlanTestResult(file?.Path ?? VariablePlan.Source(around), file?.Path, test.checks);
     }
@@ -329,6 +338,51 @@ public sealed class PlanTest
         Pass(name, string.Join("; ", plan.Retention.Rules.Select(r => $"{r.Kind}: {r.Rule}")));
     }
 
+    private void Environment(BackupPlan? plan, IReadOnlyList<PlanProblem> problems)
+    {
+        const string name = PlanCheckNames.Environment;
+        Beside(name, problems, plan?.Environment, checkFile);
+        if (plan is { Environment.Count: > 0, Recipients: null })
+        {
+            checks.Add(new(name, PlanCheckStatus.Failed, "there are environment files and no recipients: such files are only ever backed up encrypted", "Add recipients, or name them with every backup."));
+        }
+    }
+
+    private void Folders(BackupPlan? plan, IReadOnlyList<PlanProblem> problems) => Beside(PlanCheckNames.Folders, problems, plan?.Folders, checkFolder);
+
+    /// <summary>Looks at what backups take along beside the database.</summary>
+    private void Beside<T>(string name, IReadOnlyList<PlanProblem> problems, IReadOnlyList<T>? items, Action<T>? check)
+    {
+        if (Failed(name, problems))
+        {
+            return;
+        }
+
+        if (items is null)
+        {
+            Skip(name, NoPlan);
+            return;
+        }
+
+        var before = checks.Count;
+        foreach (var item in items)
+        {
+            try
+            {
+                check?.Invoke(item);
+            }
+            catch (MoltException e)
+            {
+                checks.Add(new(name, PlanCheckStatus.Failed, e.Message, e.Remedy ?? ""));
+            }
+        }
+
+        if (checks.Count == before)
+        {
+            Pass(name, items.Count == 0 ? "there are none" : string.Join(", ", items));
+        }
+    }
+
     private void Reserved(BackupPlan? plan)
     {
         const string name = PlanCheckNames.Reserved;
@@ -340,8 +394,8 @@ public sealed class PlanTest
 
         (string Name, JsonElement? Value)[] sections =
         [
-            ("recipients", plan.Recipients), ("trustedSigners", plan.TrustedSigners), ("environment", plan.Environment), ("redis", plan.Redis),
-            ("folders", plan.Folders), ("hooks", plan.Hooks), ("objectives", plan.Objectives), ("alerts", plan.Alerts),
+            ("recipients", plan.Recipients), ("trustedSigners", plan.TrustedSigners), ("redis", plan.Redis),
+            ("hooks", plan.Hooks), ("objectives", plan.Objectives), ("alerts", plan.Alerts),
         ];
         var present = sections.Where(s => s.Value is not null).ToList();
         foreach (var section in present)
