@@ -61,6 +61,9 @@ public sealed record Manifest
     /// <summary>The keys that the members are encrypted to; empty when they are not.</summary>
     public IReadOnlyList<RecipientInfo> Recipients { get => field ?? []; init; }
 
+    /// <summary>SHA-256 of the plain bytes of <see cref="ArchiveFormat.Canary"/>, lower-case hexadecimal; null when nothing is encrypted.</summary>
+    public string? Canary { get; init; }
+
     /// <summary>In the order in which they lie in the archive; without the manifest and the index themselves.</summary>
     public required IReadOnlyList<MemberInfo> Members { get; init; }
 }

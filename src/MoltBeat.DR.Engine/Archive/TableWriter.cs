@@ -230,7 +230,7 @@ public sealed class TableWriter
     private sealed class Part : IDisposable
     {
         private readonly TableWriter table;
-        private readonly ChunkBuffer buffer = new();
+        private readonly MemberBuffer buffer;
         private readonly CompressionStream compression;
         private readonly string name;
         private ArchiveWriter.OpenMember? member;
@@ -238,7 +238,11 @@ public sealed class TableWriter
         public Part(TableWriter table, Compressor compressor)
         {
             this.table = table;
-            name = ArchiveFormat.PartName(table.number, table.Table.Schema, table.Table.Name, Interlocked.Increment(ref table.partNumber), table.Format);
+            var number = Interlocked.Increment(ref table.partNumber);
+            name = table.archive.Encrypts
+                ? ArchiveFormat.PartName(table.number, number, table.Format)
+                : ArchiveFormat.PartName(table.number, table.Table.Schema, table.Table.Name, number, table.Format);
+            buffer = table.archive.NewBuffer(name);
             compression = new CompressionStream(buffer, compressor, bufferSize: 1 << 17, preserveCompressor: true, leaveOpen: true);
             if (table.Format == RowFormat.Binary)
             {
@@ -272,11 +276,10 @@ public sealed class TableWriter
             if (member is null)
             {
                 await table.head.WaitAsync(cancellationToken).ConfigureAwait(false);
-                await table.archive.AddAsync(name, buffer, cancellationToken).ConfigureAwait(false);
+                await table.archive.AddAsync(buffer, cancellationToken).ConfigureAwait(false);
             }
             else
             {
-                await SpillAsync(cancellationToken).ConfigureAwait(false);
                 await member.CompleteAsync(cancellationToken).ConfigureAwait(false);
             }
 
@@ -288,7 +291,7 @@ public sealed class TableWriter
         {
             member?.Dispose();
             member = null;
-            buffer.Clear();
+            buffer.Dispose();
         }
 
         private async Task SpillAsync(CancellationToken cancellationToken)
@@ -296,15 +299,10 @@ public sealed class TableWriter
             if (member is null)
             {
                 await table.head.WaitAsync(cancellationToken).ConfigureAwait(false);
-                member = await table.archive.OpenAsync(name, cancellationToken).ConfigureAwait(false);
+                member = await table.archive.OpenAsync(buffer, cancellationToken).ConfigureAwait(false);
             }
 
-            foreach (var piece in buffer.Pieces())
-            {
-                await member.WriteAsync(piece, cancellationToken).ConfigureAwait(false);
-            }
-
-            buffer.Clear();
+            await member.FlushAsync(cancellationToken).ConfigureAwait(false);
         }
     }
 }

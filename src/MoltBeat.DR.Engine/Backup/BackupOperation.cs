@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using MoltBeat.DR.Engine.Application;
@@ -118,7 +119,7 @@ public sealed class BackupOperation
         var newest = await destinations.NewestAsync(properties.Name, cancellationToken).ConfigureAwait(false);
         var name = prefix + session.Taken.UtcDateTime.ToString("yyyyMMdd_HHmmss", CultureInfo.InvariantCulture) + ArchiveFormat.Extension;
         var output = await destinations.CreateAsync(name, new NewArchive(session.Taken, selection.Copied.Sum(t => t.Bytes)), cancellationToken).ConfigureAwait(false);
-        var archive = new ArchiveWriter(output, session.Taken) { Encrypts = options.Encrypts, CompressionLevel = options.CompressionLevel };
+        var archive = new ArchiveWriter(output, session.Taken, options.Seal) { CompressionLevel = options.CompressionLevel };
         await using (archive.ConfigureAwait(false))
         {
             await FillAsync(archive, name, cancellationToken).ConfigureAwait(false);
@@ -137,8 +138,18 @@ public sealed class BackupOperation
         var id = Guid.NewGuid().ToString("N");
         var version = server.Version.ToString();
         var tables = selection.Copied.Select(t => (Table: t, Format: options.TextRows ? RowFormat.Text : t.Format)).ToList();
-        await archive.AddAsync(ArchiveFormat.Readme, StockTools.Readme(name, id, properties, version, session.Taken), cancellationToken).ConfigureAwait(false);
-        await archive.AddAsync(ArchiveFormat.RestoreScript, StockTools.RestoreScript(properties, session.ServerVersion, tables), cancellationToken, executable: true).ConfigureAwait(false);
+        var recipients = options.Seal?.Recipients ?? [];
+        await archive.AddAsync(ArchiveFormat.Readme, StockTools.Readme(name, id, properties, version, session.Taken, recipients), cancellationToken).ConfigureAwait(false);
+        var details = StockTools.RestoreDetails(properties, session.ServerVersion, tables);
+        await archive.AddAsync(ArchiveFormat.RestoreScript, StockTools.RestoreScript(details, archive.Encrypts), cancellationToken, executable: true).ConfigureAwait(false);
+        string? canary = null;
+        if (archive.Encrypts)
+        {
+            await archive.AddAsync(ArchiveFormat.RestoreDetails, details, cancellationToken).ConfigureAwait(false);
+            var text = Encoding.ASCII.GetBytes(RandomNumberGenerator.GetHexString(64, lowercase: true) + "\n");
+            await archive.AddAsync(ArchiveFormat.Canary, text, cancellationToken).ConfigureAwait(false);
+            canary = Convert.ToHexStringLower(SHA256.HashData(text));
+        }
 
         var ranges = TableRange.Plan(selection.Copied, options.Jobs, session.ServerVersion, options.RangeBytes);
         var progress = new BackupProgress($"Backing up {properties.Name}", ranges.Sum(r => r.Bytes), observer);
@@ -216,8 +227,11 @@ public sealed class BackupOperation
             ExcludedTableData = selection.WithoutRows.Select(t => ByteText.Shown(t.ToString(), properties.Encoding)).ToList(),
             Notes = [.. selection.Notes, .. extras.SelectMany(NotesOf)],
             Extras = [.. extras.Where(e => e.Missing is null).Select(e => new ExtraInfo(e.Kind, e.Name, e.Items))],
+            Name = name,
+            Recipients = recipients,
+            Canary = canary,
             Members = members,
-        }, cancellationToken).ConfigureAwait(false);
+        }, cancellationToken, options.Signer).ConfigureAwait(false);
     }
 
     private async Task<List<ExtraContents>> CaptureAsync(ArchiveWriter archive, CancellationToken cancellationToken)
@@ -239,7 +253,7 @@ public sealed class BackupOperation
     private static async Task PrepareAsync(BackupOptions options, CancellationToken cancellationToken)
     {
         var names = new HashSet<(ExtraKind, string)>();
-        var context = new CaptureContext(options.Encrypts, [.. options.Destinations.Select(d => d.Folder).OfType<string>()]);
+        var context = new CaptureContext(options.Seal is not null, [.. options.Destinations.Select(d => d.Folder).OfType<string>()]);
         foreach (var capture in options.Captures)
         {
             if (!names.Add((capture.Kind, ExtraNames.Safe(capture.Name).ToUpperInvariant())))

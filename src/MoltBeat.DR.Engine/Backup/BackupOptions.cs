@@ -38,8 +38,11 @@ public sealed record BackupOptions
     /// <summary>What is taken along beside the database, in this order.</summary>
     public IReadOnlyList<ICapture> Captures { get; init; } = [];
 
-    /// <summary>Whether members are encrypted.</summary>
-    internal bool Encrypts { get; init; }
+    /// <summary>Encrypts what the archive holds; null to leave it readable.</summary>
+    public IMemberSeal? Seal { get; init; }
+
+    /// <summary>Signs the archive; null for one without a signature.</summary>
+    public IManifestSigner? Signer { get; init; }
 
     /// <summary>Copy all rows as text, which any tool can read.</summary>
     public bool TextRows { get; init; }

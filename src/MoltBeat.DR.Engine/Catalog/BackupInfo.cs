@@ -55,6 +55,12 @@ public sealed class BackupInfo
 
     public string ServerVersion { get; }
 
+    /// <summary>Whether its contents are encrypted.</summary>
+    public bool Encrypted => Manifest.Recipients.Count > 0;
+
+    /// <summary>The keys that its contents are encrypted to; empty when they are not.</summary>
+    public IReadOnlyList<RecipientInfo> Recipients => Manifest.Recipients;
+
     /// <summary>What it does not hold and why; empty when it holds all.</summary>
     public IReadOnlyList<string> Notes { get; }
 

@@ -31,11 +31,16 @@ public sealed record BackupPlan(int Version, int MinimumCopies = 1)
     /// <summary>Folders that every backup takes along.</summary>
     public IReadOnlyList<PlannedFolder> Folders { get => field ?? []; init; }
 
+    /// <summary>OpenPGP keys that backups are encrypted to: files, or fingerprints, key ids and e-mail addresses in gpg's keyring. Empty for no encryption.</summary>
+    public IReadOnlyList<string> Recipients { get => field ?? []; init; }
+
+    /// <summary>OpenPGP keys whose signatures are believed, named as the recipients are. With any, all other backups are refused.</summary>
+    public IReadOnlyList<string> TrustedSigners { get => field ?? []; init; }
+
+    /// <summary>With what backups are signed; null for none.</summary>
+    public PlannedSigning? Signing { get; init; }
+
     // What later parts of the module will take from the plan. Kept as written; PlanReserved says that it has no effect yet.
-    public JsonElement? Recipients { get; init; }
-
-    public JsonElement? TrustedSigners { get; init; }
-
     public JsonElement? Redis { get; init; }
 
     public JsonElement? Hooks { get; init; }
@@ -47,6 +52,16 @@ public sealed record BackupPlan(int Version, int MinimumCopies = 1)
     /// <summary>The stores as what opens them takes them, in the plan's order, each under its name in the plan.</summary>
     /// <exception cref="MoltException"><c>StoreInvalid</c>; never of a plan that <see cref="PlanReader"/> has read.</exception>
     public IReadOnlyList<StoreSettings> StoreSettings() => [.. Stores.Select(s => s.ToSettings())];
+}
+
+/// <summary>The key that backups are signed with.</summary>
+/// <param name="Key">Absolute path of a file with a private key, or the fingerprint or e-mail address of one that gpg has.</param>
+public sealed record PlannedSigning(string Key)
+{
+    /// <summary>A reference to the private key's passphrase; null when the file has none, or gpg's agent knows it.</summary>
+    public string? Passphrase { get; init; }
+
+    public override string ToString() => Key;
 }
 
 /// <summary>A database that is backed up.</summary>

@@ -19,13 +19,9 @@ public sealed class PlanTest
     private readonly SecretResolver secrets;
     private readonly bool askVault;
     private readonly Action<string>? checkUrl;
-    private readonly Action<PlannedFile>? checkFile;
-    private readonly Action<PlannedFolder>? checkFolder;
 
-    private PlanTest(SecretResolver secrets, bool askVault, Action<string>? checkUrl, Action<PlannedFile>? checkFile, Action<PlannedFolder>? checkFolder)
+    private PlanTest(SecretResolver secrets, bool askVault, Action<string>? checkUrl)
     {
-        this.checkFile = checkFile;
-        this.checkFolder = checkFolder;
         this.secrets = secrets;
         this.askVault = askVault;
         this.checkUrl = checkUrl;
@@ -37,16 +33,17 @@ public sealed class PlanTest
     /// <param name="vault">As of <see cref="SecretResolver"/>.</param>
     /// <param name="online">Whether to ask it: a vault may be on the network.</param>
     /// <param name="checkUrl">Throws a <see cref="MoltException"/> that quotes nothing when a connection string is none.</param>
+    /// <param name="checkKeys">Throws a <see cref="MoltException"/> when backups cannot be encrypted, signed or believed with the plan's keys.</param>
     /// <param name="checkFile">Throws one when an environment file cannot be backed up.</param>
     /// <param name="checkFolder">Throws one when a folder cannot be.</param>
     /// <exception cref="MoltException"><c>PlanNotFound</c>, <c>PlanNotReadable</c>.</exception>
-    public static PlanTestResult Run(PlanLocator locator, string? planPath = null, Func<string, string?>? vault = null, bool online = false, Action<string>? checkUrl = null,
+    public static PlanTestResult Run(PlanLocator locator, string? planPath = null, Func<string, string?>? vault = null, bool online = false, Action<string>? checkUrl = null, Action<BackupPlan>? checkKeys = null,
         Action<PlannedFile>? checkFile = null, Action<PlannedFolder>? checkFolder = null)
     {
         ArgumentNullException.ThrowIfNull(locator);
         var around = locator.Surroundings;
         var open = new List<string>();
-        var test = new PlanTest(new SecretResolver(vault, open.Add) { Variable = around.Variable }, online, checkUrl, checkFile, checkFolder);
+        var test = new PlanTest(new SecretResolver(vault, open.Add) { Variable = around.Variable }, online, checkUrl);
         var file = locator.Find(planPath);
         var (plan, problems) = file is null ? VariablePlan.Make(around) : PlanReader.Examine(file.Content);
         test.Privacy(file);
@@ -58,8 +55,9 @@ public sealed class PlanTest
         test.ObjectLock(plan);
         test.Copies(plan, problems);
         test.Retention(plan, problems);
-        test.Environment(plan, problems);
-        test.Folders(plan, problems);
+        test.Keys(plan, problems, checkKeys);
+        test.Environment(plan, problems, checkFile);
+        test.Beside(PlanCheckNames.Folders, problems, plan?.Folders, checkFolder);
         test.Reserved(plan);
         return new PlanTestResult(file?.Path ?? VariablePlan.Source(around), file?.Path, test.checks);
     }
@@ -338,17 +336,46 @@ public sealed class PlanTest
         Pass(name, string.Join("; ", plan.Retention.Rules.Select(r => $"{r.Kind}: {r.Rule}")));
     }
 
-    private void Environment(BackupPlan? plan, IReadOnlyList<PlanProblem> problems)
+    private void Keys(BackupPlan? plan, IReadOnlyList<PlanProblem> problems, Action<BackupPlan>? check)
     {
-        const string name = PlanCheckNames.Environment;
-        Beside(name, problems, plan?.Environment, checkFile);
-        if (plan is { Environment.Count: > 0, Recipients: null })
+        const string name = PlanCheckNames.Keys;
+        if (Failed(name, problems))
         {
-            checks.Add(new(name, PlanCheckStatus.Failed, "there are environment files and no recipients: such files are only ever backed up encrypted", "Add recipients, or name them with every backup."));
+            return;
+        }
+
+        if (plan is null)
+        {
+            Skip(name, NoPlan);
+            return;
+        }
+
+        var named = plan.Recipients.Concat(plan.TrustedSigners).Concat(plan.Signing is { } signing ? [signing.Key] : []).Distinct().ToList();
+        try
+        {
+            if (named.Count > 0)
+            {
+                check?.Invoke(plan);
+            }
+
+            Pass(name, named.Count == 0 ? "there are none: backups are neither encrypted nor signed" : $"{Count(named.Count, "key")} can be used");
+        }
+        catch (MoltException e)
+        {
+            checks.Add(new(name, PlanCheckStatus.Failed, e.Message, e.Remedy ?? ""));
         }
     }
 
-    private void Folders(BackupPlan? plan, IReadOnlyList<PlanProblem> problems) => Beside(PlanCheckNames.Folders, problems, plan?.Folders, checkFolder);
+    private void Environment(BackupPlan? plan, IReadOnlyList<PlanProblem> problems, Action<PlannedFile>? check)
+    {
+        const string name = PlanCheckNames.Environment;
+        if (plan is { Environment.Count: > 0, Recipients.Count: 0 })
+        {
+            checks.Add(new(name, PlanCheckStatus.Failed, "there are environment files and no recipients: such files are only ever backed up encrypted", "Add recipients: who may open the backups."));
+        }
+
+        Beside(name, problems, plan?.Environment, check);
+    }
 
     /// <summary>Looks at what backups take along beside the database.</summary>
     private void Beside<T>(string name, IReadOnlyList<PlanProblem> problems, IReadOnlyList<T>? items, Action<T>? check)
@@ -364,7 +391,6 @@ public sealed class PlanTest
             return;
         }
 
-        var before = checks.Count;
         foreach (var item in items)
         {
             try
@@ -377,7 +403,7 @@ public sealed class PlanTest
             }
         }
 
-        if (checks.Count == before)
+        if (!checks.Exists(c => c.Name == name))
         {
             Pass(name, items.Count == 0 ? "there are none" : string.Join(", ", items));
         }
@@ -394,8 +420,7 @@ public sealed class PlanTest
 
         (string Name, JsonElement? Value)[] sections =
         [
-            ("recipients", plan.Recipients), ("trustedSigners", plan.TrustedSigners), ("redis", plan.Redis),
-            ("hooks", plan.Hooks), ("objectives", plan.Objectives), ("alerts", plan.Alerts),
+            ("redis", plan.Redis), ("hooks", plan.Hooks), ("objectives", plan.Objectives), ("alerts", plan.Alerts),
         ];
         var present = sections.Where(s => s.Value is not null).ToList();
         foreach (var section in present)

@@ -22,12 +22,15 @@ public sealed class ExtrasRestore
     private readonly IReadOnlyList<(IBackupStore Store, string Name)> copies;
     private readonly IReadOnlyList<IExtraRestore> kinds;
     private readonly IOperationObserver observer;
+    private readonly ArchiveAccess? access;
 
     /// <param name="copies">Copies of one backup, the nearest first: the store and the file name in it.</param>
     /// <param name="kinds">What to restore, one for each kind.</param>
     /// <param name="observer">Is told of the progress, and of copies that were no good.</param>
-    public ExtrasRestore(IReadOnlyList<(IBackupStore Store, string Name)> copies, IReadOnlyList<IExtraRestore> kinds, IOperationObserver observer)
+    /// <param name="access">Opens encrypted members, and says whose signature is believed.</param>
+    public ExtrasRestore(IReadOnlyList<(IBackupStore Store, string Name)> copies, IReadOnlyList<IExtraRestore> kinds, IOperationObserver observer, ArchiveAccess? access = null)
     {
+        this.access = access;
         this.copies = copies;
         this.kinds = [.. kinds.OrderBy(k => Array.IndexOf(Order, k.Kind))];
         this.observer = observer;
@@ -106,7 +109,7 @@ public sealed class ExtrasRestore
             try
             {
                 var file = await store.FindAsync(name, cancellationToken).ConfigureAwait(false);
-                var archive = await ArchiveReader.OpenAsync(await store.OpenAsync(file, manifestOnly: false, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+                var archive = await ArchiveReader.OpenAsync(await store.OpenAsync(file, manifestOnly: false, cancellationToken).ConfigureAwait(false), cancellationToken, access).ConfigureAwait(false);
                 await using (archive.ConfigureAwait(false))
                 {
                     var contents = await archive.ReadContentsAsync(cancellationToken).ConfigureAwait(false);

@@ -22,7 +22,7 @@ public sealed class RestoreOperation
     /// <summary>Errors that another copy of the same backup need not have.</summary>
     internal static readonly HashSet<string> FaultsOfACopy =
     [
-        "ArchiveDamaged", "NotAnArchive", "BackupNotFound", "StoreNotFound", "StoreNotReadable", "StoreUnreachable", "StoreUnavailable", "StoreDenied", "StoreArchived", "StoreFailed",
+        "ArchiveDamaged", "MemberTampered", "NotAnArchive", "SignatureMissing", "SignatureWrong", "SignerNotTrusted", "ArchiveRenamed", "BackupNotFound", "StoreNotFound", "StoreNotReadable", "StoreUnreachable", "StoreUnavailable", "StoreDenied", "StoreArchived", "StoreFailed",
         "StoreCredentialsMissing", "StoreCredentialsInvalid", "StoreCredentialsExpired", "StoreClockSkew", "StoreWrongRegion",
     ];
 
@@ -74,7 +74,7 @@ public sealed class RestoreOperation
     public static async Task<RestoreResult> RunAsync(IBackupStore store, string name, RestoreOptions options, IOperationObserver observer, CancellationToken cancellationToken)
     {
         CheckName(options.TargetDatabase);
-        var archive = await ArchiveReader.OpenAsync(await store.OpenAsync(await store.FindAsync(name, cancellationToken).ConfigureAwait(false), manifestOnly: false, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+        var archive = await ArchiveReader.OpenAsync(await store.OpenAsync(await store.FindAsync(name, cancellationToken).ConfigureAwait(false), manifestOnly: false, cancellationToken).ConfigureAwait(false), cancellationToken, options.Access).ConfigureAwait(false);
         await using (archive.ConfigureAwait(false))
         {
             var contents = await archive.ReadContentsAsync(cancellationToken).ConfigureAwait(false);

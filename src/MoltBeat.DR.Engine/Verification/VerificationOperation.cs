@@ -38,7 +38,7 @@ public sealed class VerificationOperation
         Manifest? manifest = null;
         try
         {
-            var archive = await ArchiveReader.OpenAsync(input, cancellationToken).ConfigureAwait(false);
+            var archive = await ArchiveReader.OpenAsync(input, cancellationToken, options.Access).ConfigureAwait(false);
             await using (archive.ConfigureAwait(false))
             {
                 manifest = archive.Manifest;
@@ -48,6 +48,10 @@ public sealed class VerificationOperation
                     await operation.CheckAsync(archive, cancellationToken).ConfigureAwait(false);
                 }
             }
+        }
+        catch (MoltException e) when (e.Id is "SignatureMissing" or "SignatureWrong" or "SignerNotTrusted" or "ArchiveRenamed")
+        {
+            operation.Add("Signature", CheckStatus.Failed, SignatureProves, e.Message);
         }
         catch (MoltException e) when (e.Id is "NotAnArchive" or "ArchiveDamaged")
         {
@@ -71,12 +75,23 @@ public sealed class VerificationOperation
         return result;
     }
 
+    private const string SignatureProves = "A key that you trust has signed it, under this name: nobody changed, swapped or renamed it since.";
+
     private const string ManifestProves = "The archive is whole to its last byte, and says what it holds.";
 
     private async Task CheckAsync(ArchiveReader archive, CancellationToken cancellationToken)
     {
         var manifest = archive.Manifest;
         Add("Manifest", CheckStatus.Passed, ManifestProves, $"{manifest.Members.Count} members, manifest's SHA-256 as the index gives it");
+        if (archive.Signer is { } signer)
+        {
+            Add("Signature", CheckStatus.Passed, SignatureProves, $"signed by {signer}");
+        }
+        else if (archive.Signature is not null)
+        {
+            Add("Signature", CheckStatus.Skipped, SignatureProves, "it is signed, and the plan names no trustedSigners to hold that against");
+        }
+
         CheckSize(archive);
         CheckAge(manifest);
         await CheckLayoutAsync(archive, cancellationToken).ConfigureAwait(false);
@@ -118,6 +133,11 @@ public sealed class VerificationOperation
     {
         const string Proves = "tar finds exactly the members that the manifest names.";
         var members = archive.Manifest.Members.Append(new MemberInfo(ArchiveFormat.Manifest, archive.Index.ManifestOffset, archive.Index.ManifestLength, "")).ToList();
+        if (archive.Signature is { } signature)
+        {
+            members.Add(new MemberInfo(ArchiveFormat.Signature, archive.Index.SignatureOffset, signature.Length, ""));
+        }
+
         var problems = new ConcurrentBag<string>();
 
         // The end of each member and the header of the next lie together: one read for both.
@@ -140,7 +160,7 @@ public sealed class VerificationOperation
         var last = members[^1];
         if ((await archive.ReadRawAsync(last.Offset + last.Length, TarHeader.Padding(last.Length), cancellationToken).ConfigureAwait(false)).AsSpan().ContainsAnyExcept((byte)0))
         {
-            problems.Add("behind the manifest there is something where nothing should be");
+            problems.Add($"behind {last.Name} there is something where nothing should be");
         }
 
         if (!problems.IsEmpty)
@@ -207,7 +227,7 @@ public sealed class VerificationOperation
                     }
                 }
             }
-            catch (Exception e) when (e is MoltException { Id: "ArchiveDamaged" or "CopyDataMalformed" } or ZstdException or EndOfStreamException)
+            catch (Exception e) when (e is MoltException { Id: "ArchiveDamaged" or "MemberTampered" or "CopyDataMalformed" } or ZstdException or EndOfStreamException)
             {
                 Note(badMembers, item.Part.Member);
             }
@@ -220,7 +240,7 @@ public sealed class VerificationOperation
         // The members that hold no rows are hashed as in Quick.
         var partNames = parts.Select(p => p.Part.Member).Concat(goodExtras).ToHashSet(StringComparer.Ordinal);
         var buffer = new byte[1 << 18];
-        foreach (var member in archive.Manifest.Members.Where(m => !partNames.Contains(m.Name)))
+        foreach (var member in archive.Manifest.Members.Where(m => !partNames.Contains(ArchiveFormat.PlainName(m.Name))))
         {
             try
             {
@@ -242,7 +262,7 @@ public sealed class VerificationOperation
         {
             await archive.ReadDescriptionAsync(ArchiveFormat.Globals, cancellationToken).ConfigureAwait(false);
         }
-        catch (MoltException e) when (e.Id == "ArchiveDamaged")
+        catch (MoltException e) when (e.Id is "ArchiveDamaged" or "MemberTampered")
         {
             badMembers.Add(ArchiveFormat.Globals);
         }
@@ -270,7 +290,7 @@ public sealed class VerificationOperation
             Add("Contents", CheckStatus.Passed, Proves, $"{contents.Tables.Count} tables with row counts and digests");
             return contents;
         }
-        catch (MoltException e) when (e.Id == "ArchiveDamaged")
+        catch (MoltException e) when (e.Id is "ArchiveDamaged" or "MemberTampered")
         {
             Add("Contents", CheckStatus.Failed, Proves, e.Message);
             return null;
@@ -311,7 +331,7 @@ public sealed class VerificationOperation
 
                 good.Add(part.Member);
             }
-            catch (MoltException e) when (e.Id == "ArchiveDamaged")
+            catch (MoltException e) when (e.Id is "ArchiveDamaged" or "MemberTampered")
             {
                 bad.Add($"{extra}: {e.Message}");
             }
@@ -362,7 +382,7 @@ public sealed class VerificationOperation
         {
             Add("Dump", CheckStatus.Skipped, Proves, e.Message);
         }
-        catch (MoltException e) when (e.Id is "ChildProgramFailed" or "ArchiveDamaged")
+        catch (MoltException e) when (e.Id is "ChildProgramFailed" or "ArchiveDamaged" or "MemberTampered")
         {
             Add("Dump", CheckStatus.Failed, Proves, e.Message);
         }

@@ -20,6 +20,7 @@ public class PlanSchemaTests
     [InlineData(typeof(BackupPlan), "")]
     [InlineData(typeof(PlannedDatabase), "database")]
     [InlineData(typeof(PlannedStore), "store")]
+    [InlineData(typeof(PlannedSigning), "signing")]
     [InlineData(typeof(RetentionRules), "retention")]
     [InlineData(typeof(RetentionRule), "rule")]
     public void The_schema_and_the_records_have_the_same_properties(Type type, string definition)
