@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Management.Automation;
 using MoltBeat.DR.Engine;
+using MoltBeat.DR.Engine.Application;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Backup;
 using MoltBeat.DR.Engine.Catalog;
@@ -70,6 +71,11 @@ public sealed class NewMoltBackupCommand : StoreCommand
     [ValidateSet("Auto", "Text")]
     public string DataFormat { get; set; } = "Auto";
 
+    /// <summary>Environment files to take along, encrypted; wildcards are allowed. Without it, and without -DatabaseUrl, those of the plan.</summary>
+    [Parameter]
+    [SupportsWildcards]
+    public string[]? EnvironmentFile { get; set; }
+
     /// <summary>The folder of pg_dump and pg_dumpall, in place of PATH and the usual ones.</summary>
     [Parameter]
     public string? ClientToolPath { get; set; }
@@ -112,6 +118,19 @@ public sealed class NewMoltBackupCommand : StoreCommand
             return;
         }
 
+        // New ones for each backup: they keep what they saw.
+        IReadOnlyList<ICapture> captures;
+        try
+        {
+            captures = Captures();
+        }
+        catch (MoltException e)
+        {
+            WriteFailure(e);
+        {
+            return;
+        }
+
         var options = new BackupOptions
         {
             Connection = connection,
@@ -123,6 +142,7 @@ public sealed class NewMoltBackupCommand : StoreCommand
             LockTimeout = LockTimeout,
             ExcludeTables = [.. database.ExcludeTables, .. ExcludeTable],
             ExcludeTableData = [.. database.ExcludeTableData, .. ExcludeTableData],
+            Captures = captures,
             TextRows = DataFormat == "Text",
             ClientToolFolder = ClientToolPath is null ? null : GetUnresolvedProviderPathFromPSPath(ClientToolPath),
         };
@@ -155,4 +175,10 @@ public sealed class NewMoltBackupCommand : StoreCommand
 
         problems.ForEach(p => WriteFailure(p));
     }
+
+    /// <summary>What is named, else what the plan takes along with its databases; one that is named by a URL is not the plan's.</summary>
+    private List<ICapture> Captures() =>
+    [
+        .. EnvironmentFiles.Find(EnvironmentFile?.Select(f => new PlannedFile(GetUnresolvedProviderPathFromPSPath(f))) ?? (DatabaseUrl is null ? Plan.Plan.Environment : [])),
+    ];
 }

@@ -19,6 +19,7 @@ public sealed class BackupInfo
         Tables = manifest.Tables;
         ServerVersion = manifest.Server.Version;
         Notes = manifest.Notes;
+        Extras = manifest.Extras;
         Name = name;
         Locations = [.. locations];
         Failures = failures ?? [];
@@ -62,6 +63,9 @@ public sealed class BackupInfo
 
     /// <summary>What it does not hold and why; empty when it holds all.</summary>
     public IReadOnlyList<string> Notes { get; }
+
+    /// <summary>What it holds beside the database: environment files, Redis, folders.</summary>
+    public IReadOnlyList<ExtraInfo> Extras { get; }
 
     /// <summary>File name.</summary>
     public string Name { get; }

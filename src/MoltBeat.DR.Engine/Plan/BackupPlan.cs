@@ -24,6 +24,13 @@ public sealed record BackupPlan(int Version, int MinimumCopies = 1)
 
     public RetentionRules Retention { get => field ?? new RetentionRules(); init; }
 
+    /// <summary>Environment files that every backup takes along, encrypted.</summary>
+    [JsonConverter(typeof(PlannedFilesConverter))]
+    public IReadOnlyList<PlannedFile> Environment { get => field ?? []; init; }
+
+    /// <summary>Folders that every backup takes along.</summary>
+    public IReadOnlyList<PlannedFolder> Folders { get => field ?? []; init; }
+
     /// <summary>OpenPGP keys that backups are encrypted to: files, or fingerprints, key ids and e-mail addresses in gpg's keyring. Empty for no encryption.</summary>
     public IReadOnlyList<string> Recipients { get => field ?? []; init; }
 
@@ -34,11 +41,7 @@ public sealed record BackupPlan(int Version, int MinimumCopies = 1)
     public PlannedSigning? Signing { get; init; }
 
     // What later parts of the module will take from the plan. Kept as written; PlanReserved says that it has no effect yet.
-    public JsonElement? Environment { get; init; }
-
     public JsonElement? Redis { get; init; }
-
-    public JsonElement? Folders { get; init; }
 
     public JsonElement? Hooks { get; init; }
 

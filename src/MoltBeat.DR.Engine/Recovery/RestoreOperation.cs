@@ -20,7 +20,7 @@ public sealed class RestoreOperation
     private static readonly string[] MaintenanceDatabases = ["postgres", "template1"];
 
     /// <summary>Errors that another copy of the same backup need not have.</summary>
-    private static readonly HashSet<string> FaultsOfACopy =
+    internal static readonly HashSet<string> FaultsOfACopy =
     [
         "ArchiveDamaged", "MemberTampered", "NotAnArchive", "SignatureMissing", "SignatureWrong", "SignerNotTrusted", "ArchiveRenamed", "BackupNotFound", "StoreNotFound", "StoreNotReadable", "StoreUnreachable", "StoreUnavailable", "StoreDenied", "StoreArchived", "StoreFailed",
         "StoreCredentialsMissing", "StoreCredentialsInvalid", "StoreCredentialsExpired", "StoreClockSkew", "StoreWrongRegion",
