@@ -75,6 +75,8 @@ public sealed class NewMoltBackupCommand : StoreCommand
     [Parameter]
     public string? ClientToolPath { get; set; }
 
+    protected override AuditAction? Audits => new("Backup", IsGuarded: false);
+
     protected override void ProcessRecord()
     {
         IReadOnlyList<StoreSettings> destinations;
@@ -92,7 +94,7 @@ public sealed class NewMoltBackupCommand : StoreCommand
 
         foreach (var database in databases)
         {
-            BackUp(database, destinations);
+            Audited(subject => BackUp(database, destinations, subject.In(destinations)));
         }
     }
 
@@ -106,7 +108,7 @@ public sealed class NewMoltBackupCommand : StoreCommand
                 "See Get-MoltPlan for its databases, or name one with -DatabaseUrl.", Database);
     }
 
-    private void BackUp(PlannedDatabase database, IReadOnlyList<StoreSettings> destinations)
+    private void BackUp(PlannedDatabase database, IReadOnlyList<StoreSettings> destinations, AuditSubject subject)
     {
         ConnectionSettings connection;
         try
@@ -120,6 +122,7 @@ public sealed class NewMoltBackupCommand : StoreCommand
             return;
         }
 
+        (subject.Database, subject.Server) = (connection.Database, connection.Describe());
         var where = string.Join(", ", destinations.Select(d => d.Location));
         if (!Confirm($"database {connection.Database} ({connection.Describe()})", $"Back up to {where}"))
         {
@@ -144,6 +147,7 @@ public sealed class NewMoltBackupCommand : StoreCommand
         var problems = new List<MoltException>();
         if (Run((observer, token) => BackupOperation.RunAsync(options, observer, problems.Add, token), out var backup, connection.Database))
         {
+            (subject.Backup, subject.BackupId, subject.IsDone) = (backup.Name, backup.Id, true);
             WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"{backup.Path}: {backup.Rows:N0} rows of {backup.Tables} tables in {backup.Size:N0} bytes, {backup.Duration.TotalSeconds:0.0} s."));
             foreach (var note in backup.Notes)
             {

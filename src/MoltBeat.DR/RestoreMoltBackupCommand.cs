@@ -65,16 +65,25 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
     [Parameter]
     public SwitchParameter NoTablespaces { get; set; }
 
+    /// <summary>Together with -Confirm:$false: restore under the name of a production database without its name being typed.</summary>
+    [Parameter]
+    public SwitchParameter Force { get; set; }
+
     /// <summary>The folder of pg_restore, in place of PATH and the usual ones.</summary>
     [Parameter]
     public string? ClientToolPath { get; set; }
 
-    protected override void ProcessRecord()
+    protected override AuditAction? Audits => new("Restore", IsGuarded: true);
+
+    protected override void ProcessRecord() => Audited(Restore);
+
+    private void Restore(AuditSubject subject)
     {
         IReadOnlyList<(StoreSettings Store, string Name)> copies;
         try
         {
             copies = CopiesOf(Path, Locations);
+            subject.In(copies.Select(c => c.Store)).Backup = copies[0].Name;
         }
         catch (MoltException e)
         {
@@ -87,6 +96,7 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
             return;
         }
 
+        (subject.Database, subject.BackupId) = (backup.Database, backup.Id);
         ConnectionSettings connection;
         try
         {
@@ -101,12 +111,18 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
         }
 
         var database = TargetDatabase ?? DefaultName(backup);
+        (subject.Target, subject.Server) = (database, connection.WithDatabase(database).Describe());
         var what = Table.Length > 0
             ? $"tables {string.Join(", ", Table)}"
             : string.Create(CultureInfo.InvariantCulture, $"{backup.Rows:N0} rows of {backup.Tables} tables");
         if (!Confirm(
             string.Create(CultureInfo.InvariantCulture, $"new database {database} ({connection.WithDatabase(database).Describe()})"),
             string.Create(CultureInfo.InvariantCulture, $"Restore {what} from {backup.Name}, state of {backup.Created.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC")))
+        {
+            return;
+        }
+
+        if (IsProduction(database) && !ConfirmByName(database, $"This restores as {database}, which the plan calls a production database.", Force))
         {
             return;
         }
@@ -128,9 +144,27 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
         var whole = CopiesOf(backup.Path, backup.Locations);
         if (RunOn(whole.Select(c => c.Store).ToList(), (stores, observer, token) => RestoreOperation.RunAsync(stores.Zip(whole, (s, c) => (s, c.Name)).ToList(), options, observer, token), out var result, Path))
         {
+            subject.IsDone = true;
             WriteObject(result);
         }
     }
+
+    /// <summary>
+    /// Whether the new database will bear the name of one that the plan calls production. The server is not compared: one
+    /// machine has many names, and the wrong guess would be the one that does harm.
+    /// </summary>
+    private bool IsProduction(string database) => Plan.Databases.Where(d => d.Production).Any(planned =>
+    {
+        try
+        {
+            return planned.Name == database || ConnectionSettings.Parse(SessionPlan.Secrets(this).Resolve(planned.Url)).Database == database;
+        }
+        catch (MoltException)
+        {
+            // Its real name cannot be found out here: the one in the plan has to do.
+            return false;
+        }
+    });
 
     private static string DefaultName(BackupInfo backup)
     {

@@ -46,5 +46,6 @@ public static class PlanCheckNames
     public const string ObjectLock = "ObjectLock";
     public const string Copies = "Copies";
     public const string Retention = "Retention";
+    public const string Audit = "Audit";
     public const string Reserved = "Reserved";
 }

@@ -51,6 +51,7 @@ public sealed class PlanTest
         test.ObjectLock(plan);
         test.Copies(plan, problems);
         test.Retention(plan, problems);
+        test.Audit(plan, problems);
         test.Reserved(plan);
         return new PlanTestResult(file?.Path ?? VariablePlan.Source(around), file?.Path, test.checks);
     }
@@ -327,6 +328,29 @@ public sealed class PlanTest
         }
 
         Pass(name, string.Join("; ", plan.Retention.Rules.Select(r => $"{r.Kind}: {r.Rule}")));
+    }
+
+    private void Audit(BackupPlan? plan, IReadOnlyList<PlanProblem> problems)
+    {
+        const string name = PlanCheckNames.Audit;
+        if (Failed(name, problems))
+        {
+            return;
+        }
+
+        if (plan is null)
+        {
+            Skip(name, NoPlan);
+        }
+        else if (plan.Audit.Syslog == PlannedAudit.LocalSyslog && OperatingSystem.IsWindows())
+        {
+            Warn(name, "there is no syslog on Windows, and its event log is not written to", "Name a syslog server as host:port, or a store.");
+        }
+        else
+        {
+            var copies = new[] { plan.Audit.Syslog is { } syslog ? "syslog " + syslog : null, plan.Audit.Store is { } store ? "store " + store : null }.OfType<string>().ToList();
+            Pass(name, (plan.Audit.Path ?? "in its usual place") + (copies.Count > 0 ? ", copied to " + string.Join(" and ", copies) : ", copied nowhere: an administrator of this machine could write it anew"));
+        }
     }
 
     private void Reserved(BackupPlan? plan)
