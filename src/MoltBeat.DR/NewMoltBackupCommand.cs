@@ -80,6 +80,8 @@ public sealed class NewMoltBackupCommand : StoreCommand
     [Parameter]
     public string? ClientToolPath { get; set; }
 
+    protected override AuditAction? Audits => new("Backup", IsGuarded: false);
+
     protected override void ProcessRecord()
     {
         IReadOnlyList<StoreSettings> destinations;
@@ -97,7 +99,7 @@ public sealed class NewMoltBackupCommand : StoreCommand
 
         foreach (var database in databases)
         {
-            BackUp(database, destinations);
+            Audited(subject => BackUp(database, destinations, subject.In(destinations)));
         }
     }
 
@@ -111,12 +113,14 @@ public sealed class NewMoltBackupCommand : StoreCommand
                 "See Get-MoltPlan for its databases, or name one with -DatabaseUrl.", Database);
     }
 
-    private void BackUp(PlannedDatabase database, IReadOnlyList<StoreSettings> destinations)
+    private void BackUp(PlannedDatabase database, IReadOnlyList<StoreSettings> destinations, AuditSubject subject)
     {
         if (!TryParse(() => database.Url.Length == 0 ? null : DatabaseUrl ?? SessionPlan.Secrets(this).Resolve(database.Url), Credential, out var connection))
         {
             return;
         }
+
+        (subject.Database, subject.Server) = (connection.Database, connection.Describe());
 
         // New ones for each backup: they keep what they saw.
         IReadOnlyList<ICapture> captures;
@@ -127,7 +131,6 @@ public sealed class NewMoltBackupCommand : StoreCommand
         catch (MoltException e)
         {
             WriteFailure(e);
-        {
             return;
         }
 
@@ -164,6 +167,7 @@ public sealed class NewMoltBackupCommand : StoreCommand
 
         if (Run((observer, token) => BackupOperation.RunAsync(options, preview => ApproveAsync(preview, observer, token), observer, problems.Add, token), out var backup, connection.Database) && backup is not null)
         {
+            (subject.Backup, subject.BackupId, subject.IsDone) = (backup.Name, backup.Id, true);
             WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"{backup.Path}: {backup.Rows:N0} rows of {backup.Tables} tables in {backup.Size:N0} bytes, {backup.Duration.TotalSeconds:0.0} s."));
             foreach (var note in backup.Notes)
             {

@@ -66,6 +66,10 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
     [Parameter]
     public SwitchParameter NoTablespaces { get; set; }
 
+    /// <summary>Replace environment files and folders that are there; each is kept beside under another name. Together with -Confirm:$false: restore under the name of a production database without its name being typed.</summary>
+    [Parameter]
+    public SwitchParameter Force { get; set; }
+
     /// <summary>The folder of pg_restore, in place of PATH and the usual ones.</summary>
     [Parameter]
     public string? ClientToolPath { get; set; }
@@ -83,12 +87,11 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
     [Parameter]
     public SwitchParameter EnvironmentInPlace { get; set; }
 
-    /// <summary>Replace environment files and folders that are there; each is kept beside under another name.</summary>
-    [Parameter]
-    public SwitchParameter Force { get; set; }
+    protected override AuditAction? Audits => new("Restore", IsGuarded: true);
 
     protected override void BeginProcessing()
     {
+        base.BeginProcessing();
         try
         {
             CheckPlaces();
@@ -99,12 +102,15 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
         }
     }
 
-    protected override void ProcessRecord()
+    protected override void ProcessRecord() => Audited(Restore);
+
+    private void Restore(AuditSubject subject)
     {
         IReadOnlyList<(StoreSettings Store, string Name)> copies;
         try
         {
             copies = CopiesOf(Path, Locations);
+            subject.In(copies.Select(c => c.Store)).Backup = copies[0].Name;
         }
         catch (MoltException e)
         {
@@ -116,6 +122,8 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
         {
             return;
         }
+
+        (subject.Database, subject.BackupId) = (backup.Database, backup.Id);
 
         // What stands in the way of anything is found before anything is done.
         var whole = CopiesOf(backup.Path, backup.Locations);
@@ -151,7 +159,7 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
 
         // All questions come first, too: nobody sits and waits for the second one while a database is loading.
         var chosen = extras.Where(i => Confirm(i.Target, $"{i.Action}; from {backup.Name}, state of {Time(backup)}")).ToList();
-        if (database is not null && !RestoreDatabase(whole, backup, database))
+        if (database is not null && !RestoreDatabase(whole, backup, database, subject))
         {
             return;
         }
@@ -163,6 +171,7 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
             return (done, failed);
         }, out var result, Path))
         {
+            subject.IsDone |= result.failed.Count == 0;
             WriteObject(result.done, enumerateCollection: true);
             result.failed.ForEach(e => WriteFailure(e));
         }
@@ -218,9 +227,15 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
     };
 
     /// <returns>False when it failed; true also when the user did not want it.</returns>
-    private bool RestoreDatabase(IReadOnlyList<(StoreSettings Store, string Name)> copies, BackupInfo backup, RestoreOptions options)
+    private bool RestoreDatabase(IReadOnlyList<(StoreSettings Store, string Name)> copies, BackupInfo backup, RestoreOptions options, AuditSubject subject)
     {
         var where = options.Connection.WithDatabase(options.TargetDatabase).Describe();
+        (subject.Target, subject.Server) = (options.TargetDatabase, where);
+        if (!IsWhatIf && IsProduction(options.TargetDatabase) && !ConfirmByName(options.TargetDatabase, $"This restores as {options.TargetDatabase}, which the plan calls a production database.", Force))
+        {
+            return false;
+        }
+
         WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"Restoring {backup.Path} into {where} with {options.Jobs} jobs."));
         Task<bool> ApproveAsync(RestorePlan plan, IOperationObserver observer, CancellationToken token) => ConfirmAsync(observer,
             $"new database {options.TargetDatabase} ({where})", $"Restore from {backup.Name}, state of {Time(backup)}: {plan}", null, token);
@@ -229,6 +244,7 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
         {
             if (result is not null)
             {
+                subject.IsDone = true;
                 WriteObject(result);
             }
 
@@ -242,6 +258,23 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
 
         return false;
     }
+
+    /// <summary>
+    /// Whether the new database will bear the name of one that the plan calls production. The server is not compared: one
+    /// machine has many names, and the wrong guess would be the one that does harm.
+    /// </summary>
+    private bool IsProduction(string database) => Plan.Databases.Where(d => d.Production).Any(planned =>
+    {
+        try
+        {
+            return planned.Name == database || ConnectionSettings.Parse(SessionPlan.Secrets(this).Resolve(planned.Url)).Database == database;
+        }
+        catch (MoltException)
+        {
+            // Its real name cannot be found out here: the one in the plan has to do.
+            return false;
+        }
+    });
 
     private static string Time(BackupInfo backup) => backup.Created.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
 

@@ -23,6 +23,7 @@ public class PlanSchemaTests
     [InlineData(typeof(PlannedSigning), "signing")]
     [InlineData(typeof(RetentionRules), "retention")]
     [InlineData(typeof(RetentionRule), "rule")]
+    [InlineData(typeof(PlannedAudit), "audit")]
     public void The_schema_and_the_records_have_the_same_properties(Type type, string definition)
     {
         var described = definition.Length == 0 ? s_schema : s_schema.GetProperty("$defs").GetProperty(definition);
