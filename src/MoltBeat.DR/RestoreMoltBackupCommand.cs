@@ -82,10 +82,12 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
             return;
         }
 
-        if (!RunOn(copies.Select(c => c.Store).ToList(), (stores, observer, token) => new BackupCatalog(stores).ReadAsync(copies[0].Name, token, e => observer.Warning(e.Message)), out var backup, Path))
+        if (!RunOn(copies.Select(c => c.Store).ToList(), (stores, observer, token) => new BackupCatalog(stores).ReadNearestAsync(copies[0].Name, e => observer.Warning(e.Message), token), out var nearest, Path))
         {
             return;
         }
+
+        var backup = nearest.Backup;
 
         ConnectionSettings connection;
         try
@@ -122,10 +124,11 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
             NoOwner = NoOwner,
             CreateRoles = CreateRoles,
             NoTablespaces = NoTablespaces,
+            Backup = backup,
             ClientToolFolder = ClientToolPath is null ? null : GetUnresolvedProviderPathFromPSPath(ClientToolPath),
         };
         WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"Restoring {backup.Path} into {connection.WithDatabase(database).Describe()} with {Jobs} jobs."));
-        var whole = CopiesOf(backup.Path, backup.Locations);
+        var whole = copies.Skip(nearest.Skipped).ToList();
         if (RunOn(whole.Select(c => c.Store).ToList(), (stores, observer, token) => RestoreOperation.RunAsync(stores.Zip(whole, (s, c) => (s, c.Name)).ToList(), options, observer, token), out var result, Path))
         {
             WriteObject(result);
