@@ -118,15 +118,16 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
             return;
         }
 
-        if (!RunOn(copies.Select(c => c.Store).ToList(), (stores, observer, token) => new BackupCatalog(stores).ReadAsync(copies[0].Name, token, e => observer.Warning(e.Message)), out var backup, Path))
+        if (!RunOn(copies.Select(c => c.Store).ToList(), (stores, observer, token) => new BackupCatalog(stores).ReadNearestAsync(copies[0].Name, e => observer.Warning(e.Message), token), out var nearest, Path))
         {
             return;
         }
 
+        var backup = nearest.Backup;
         (subject.Database, subject.BackupId) = (backup.Database, backup.Id);
 
         // What stands in the way of anything is found before anything is done.
-        var whole = CopiesOf(backup.Path, backup.Locations);
+        var whole = copies.Skip(nearest.Skipped).ToList();
         var kinds = Kinds();
         IReadOnlyList<ExtraRestoreItem> extras = [];
         if (kinds.Count > 0)
@@ -223,6 +224,7 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
         NoOwner = NoOwner,
         CreateRoles = CreateRoles,
         NoTablespaces = NoTablespaces,
+        Backup = backup,
         ClientToolFolder = ClientToolPath is null ? null : GetUnresolvedProviderPathFromPSPath(ClientToolPath),
     };
 

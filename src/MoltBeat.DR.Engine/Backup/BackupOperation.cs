@@ -108,7 +108,7 @@ public sealed class BackupOperation
                     var properties = await DatabaseCatalog.PropertiesAsync(session.Connection, cancellationToken).ConfigureAwait(false);
                     var selection = await TableSelection.MakeAsync(session.Connection, session.Tables, session.InRecovery, properties.Encoding, options, cancellationToken).ConfigureAwait(false);
                     var operation = new BackupOperation(options, observer, server, session, tools, selection, properties);
-                    await operation.WriteAsync(destinations, onProblem, cancellationToken).ConfigureAwait(false);
+                    await operation.WriteAsync(destinations, cancellationToken).ConfigureAwait(false);
                 }
 
                 // What is still on its way to other stores needs the database no more.
@@ -125,24 +125,16 @@ public sealed class BackupOperation
         }
     }
 
-    private async Task WriteAsync(BackupDestinations destinations, Action<MoltException> onProblem, CancellationToken cancellationToken)
+    private async Task WriteAsync(BackupDestinations destinations, CancellationToken cancellationToken)
     {
         var prefix = ArchiveFormat.SafeName(properties.Name, 100) + "_backup_";
         await destinations.SweepAsync(prefix, observer, cancellationToken).ConfigureAwait(false);
-        var newest = await destinations.NewestAsync(properties.Name, cancellationToken).ConfigureAwait(false);
         var name = prefix + session.Taken.UtcDateTime.ToString("yyyyMMdd_HHmmss", CultureInfo.InvariantCulture) + ArchiveFormat.Extension;
         var output = await destinations.CreateAsync(name, new NewArchive(session.Taken, selection.Copied.Sum(t => t.Bytes)), cancellationToken).ConfigureAwait(false);
         var archive = new ArchiveWriter(output, session.Taken, options.Seal) { CompressionLevel = options.CompressionLevel };
         await using (archive.ConfigureAwait(false))
         {
             await FillAsync(archive, name, cancellationToken).ConfigureAwait(false);
-        }
-
-        if (newest is not null && newest.Created >= session.Taken)
-        {
-            onProblem(new MoltException("ClockBackwards", ErrorKind.InvalidData,
-                string.Create(CultureInfo.InvariantCulture, $"The backup {name} was made, but {newest.Name} claims to be newer ({newest.Created.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC): a clock has gone backwards, or was wrong then. \"Latest\" would pick the other one."),
-                "Set the clock; if that other backup's time is wrong, move it to another folder.", newest.Path));
         }
     }
 

@@ -408,6 +408,7 @@ public sealed class PlanTest
         {
             Pass(name, items.Count == 0 ? "there are none" : string.Join(", ", items));
         }
+    }
 
     private void Audit(BackupPlan? plan, IReadOnlyList<PlanProblem> problems)
     {
