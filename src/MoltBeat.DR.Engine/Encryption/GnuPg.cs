@@ -86,7 +86,7 @@ public sealed class GnuPg
         }
         catch (Win32Exception e)
         {
-            throw new MoltException("GpgFailed", ErrorKind.NotInstalled, $"{path} can't be run: {e.Message}", "Check that GnuPG is installed well: gpg --version.", path, e);
+            throw new MoltException("GpgFailed", ErrorKind.Failed, $"{path} can't be run: {e.Message}", "Check that GnuPG is installed well: gpg --version.", path, e);
         }
 
         using (process)
@@ -140,7 +140,7 @@ public sealed class GnuPg
         {
             if (kept.Length + n > LargestOutput)
             {
-                throw new MoltException("GpgFailed", ErrorKind.InvalidData, "gpg wrote more than any answer can be.", "Name a single key.", "gpg");
+                throw new MoltException("GpgFailed", ErrorKind.Failed, "gpg wrote more than any answer can be.", "Name a single key.", "gpg");
             }
 
             kept.Write(buffer, 0, n);

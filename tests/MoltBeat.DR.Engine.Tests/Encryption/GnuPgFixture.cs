@@ -50,8 +50,14 @@ public sealed class GnuPgFixture : IAsyncDisposable
         public async Task<IReadOnlyList<RecipientKey>> RecipientsAsync(params string[] fingerprints) =>
             await new PublicKeys(Home.Path).RecipientsAsync(fingerprints, TestContext.Current.CancellationToken);
 
+        private readonly System.Collections.Concurrent.ConcurrentDictionary<string, Task<string>> _secrets = new();
+
+        /// <summary>A file with a private key of the keyring, locked as it is there.</summary>
+        public Task<string> SecretAsync(string fingerprint) =>
+            _secrets.GetOrAdd(fingerprint, f => Home.ExportSecretAsync($"secret-{f}.asc", Passphrase, f));
+
         public async Task<OpenPgpOpener> OpenerAsync(string fingerprint, string passphrase = Passphrase) =>
-            OpenPgpOpener.FromFile(await Home.ExportSecretAsync($"secret-{Guid.NewGuid():N}.asc", Passphrase, fingerprint), passphrase);
+            OpenPgpOpener.FromFile(await SecretAsync(fingerprint), passphrase);
     }
 }
 

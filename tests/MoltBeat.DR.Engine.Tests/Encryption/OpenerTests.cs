@@ -354,7 +354,7 @@ public sealed class OpenerTests(GnuPgFixture gnupg)
         await using var other = GnuPgHome.Create();
         var secret = await keys.Home.ExportSecretAsync("for-agent.asc", GnuPgFixture.Passphrase, keys.Curve);
         await other.RunAsync(["--pinentry-mode", "loopback", "--passphrase", GnuPgFixture.Passphrase, "--import", secret]);
-        await File.WriteAllTextAsync(Path.Combine(other.Path, "gpg-agent.conf"), "max-cache-ttl 0\ndefault-cache-ttl 0\n", TestContext.Current.CancellationToken);
+        await File.AppendAllTextAsync(Path.Combine(other.Path, "gpg-agent.conf"), "max-cache-ttl 0\ndefault-cache-ttl 0\n", TestContext.Current.CancellationToken);
         await other.StopAgentAsync();
         using var seal = new OpenPgpSeal(await keys.RecipientsAsync(keys.Curve));
         var message = seal.Seal("x"u8);
