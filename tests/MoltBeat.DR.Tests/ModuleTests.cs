@@ -10,6 +10,7 @@ public sealed class ModuleTests : IDisposable
     private static readonly string[] Commands =
     [
         "Copy-MoltBackup",
+        "Get-MoltAudit",
         "Get-MoltBackup",
         "Get-MoltPlan",
         "New-MoltBackup",
@@ -17,6 +18,7 @@ public sealed class ModuleTests : IDisposable
         "Remove-MoltBackup",
         "Restore-MoltBackup",
         "Set-MoltBackup",
+        "Test-MoltAudit",
         "Test-MoltBackup",
         "Test-MoltPlan",
         "Test-MoltStore",
