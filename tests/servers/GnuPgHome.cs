@@ -112,6 +112,18 @@ public sealed class GnuPgHome : IAsyncDisposable
     public static IEnumerable<string> Time(DateTimeOffset? time) =>
         time is { } at ? ["--faked-system-time", at.UtcDateTime.ToString("yyyyMMdd'T'HHmmss", CultureInfo.InvariantCulture)] : [];
 
+    /// <summary>Takes a key back.</summary>
+    /// <param name="fingerprint">The primary key's.</param>
+    /// <param name="reason">gpg's number: 0 none, 1 compromised, 2 superseded, 3 no longer used.</param>
+    public async Task RevokeAsync(string fingerprint, string reason = "0")
+    {
+        var certificate = await AnswerAsync(["--gen-revoke", fingerprint], ["y", reason, "", "y"]);
+        await RunAsync(["--import"], certificate);
+    }
+
+    /// <summary>Answers the questions of <c>gpg --edit-key</c> one after the other.</summary>
+    public Task EditAsync(string fingerprint, params string[] answers) => AnswerAsync(["--edit-key", fingerprint], answers);
+
     /// <summary>Ends the agent; the next use of the keyring starts another.</summary>
     public async Task StopAgentAsync()
     {
@@ -128,6 +140,10 @@ public sealed class GnuPgHome : IAsyncDisposable
         await StopAgentAsync();
         _folder.Dispose();
     }
+
+    private async Task<byte[]> AnswerAsync(IEnumerable<string> arguments, IEnumerable<string> answers) =>
+        await RunAsync(["--no-batch", "--pinentry-mode", "loopback", "--passphrase", "", "--command-fd", "0", "--status-fd", "2", .. arguments],
+            Encoding.UTF8.GetBytes(string.Concat(answers.Select(a => a + "\n"))));
 
     private static string[] Armor(string file) => file.EndsWith(".gpg", StringComparison.Ordinal) ? [] : ["--armor"];
 }

@@ -105,13 +105,21 @@ public sealed class OpenerTests(GnuPgFixture gnupg)
         var message = ours
             ? seal.Seal(Messages.Random(60))
             : await keys.Home.RunAsync(["--recipient", keys.Curve, "--compress-algo", "zip", "--encrypt"], new byte[300]);
-        await opener.OpenAsync(message);
+        var plain = await opener.OpenAsync(message);
+        // Tag, length, version, key id, algorithm, and the point of Curve25519, of whose coordinate one bit has no meaning.
+        const int highBit = 2 + 1 + 8 + 1 + 2 + 32;
         for (var at = 0; at < message.Length; at++)
         {
             foreach (var bit in new byte[] { 1, 0x20, 0x80 })
             {
                 var changed = message.ToArray();
                 changed[at] ^= bit;
+                if (at == highBit && bit == 0x80 || at == highBit - 32 && bit == 1)
+                {
+                    Assert.Equal(plain, await opener.OpenAsync(changed));
+                    continue;
+                }
+
                 Assert.Contains(await Messages.IdAsync(() => opener.OpenAsync(changed)),
                     new[] { "MemberTampered", "MemberNotOpenPgp", "PrivateKeyMissing", "EncryptionNotSupported" });
             }
@@ -436,7 +444,15 @@ public sealed class OpenerTests(GnuPgFixture gnupg)
         public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
 
         public override int Read(Span<byte> buffer) =>
-            Position >= failAt ? throw new IOException("The cable is out.") : base.Read(buffer[..Math.Min(step, buffer.Length)]);
+            Position >= failAt ? throw new IOException("The cable is out.") : Give(buffer[..Math.Min(step, buffer.Length)]);
+
+        private int Give(Span<byte> buffer)
+        {
+            var n = (int)Math.Min(buffer.Length, bytes.Length - Position);
+            bytes.AsSpan((int)Position, n).CopyTo(buffer);
+            Position += n;
+            return n;
+        }
 
         public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => new(Read(buffer.Span));
 
