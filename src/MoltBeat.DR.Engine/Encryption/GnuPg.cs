@@ -26,12 +26,12 @@ public sealed class GnuPg
     /// <summary>Finds GnuPG in PATH and in the usual folders.</summary>
     /// <param name="home">Its folder of keys; null for the user's, or what GNUPGHOME says.</param>
     /// <exception cref="MoltException"><c>GpgMissing</c>.</exception>
-    public static GnuPg Find(string? home = null) => new(Locate(Environment.GetEnvironmentVariable("PATH")), home);
+    public static GnuPg Find(string? home = null) => new(Locate(Environment.GetEnvironmentVariable("PATH"), UsualFolders()), home);
 
-    internal static string Locate(string? searchPath)
+    internal static string Locate(string? searchPath, IEnumerable<string> usual)
     {
         // A relative entry would mean another folder, and another's program, wherever one happens to be.
-        var folders = (searchPath ?? "").Split(Path.PathSeparator).Where(Path.IsPathRooted).Concat(UsualFolders()).Distinct(StringComparer.Ordinal).ToList();
+        var folders = (searchPath ?? "").Split(Path.PathSeparator).Where(Path.IsPathRooted).Concat(usual).Distinct(StringComparer.Ordinal).ToList();
         string[] names = OperatingSystem.IsWindows() ? ["gpg.exe"] : ["gpg", "gpg2"];
         return folders.SelectMany(f => names.Select(n => Path.Combine(f, n))).FirstOrDefault(File.Exists)
             ?? throw new MoltException("GpgMissing", ErrorKind.NotInstalled, "GnuPG's program gpg is not in PATH.",
@@ -86,7 +86,7 @@ public sealed class GnuPg
         }
         catch (Win32Exception e)
         {
-            throw new MoltException("GpgFailed", ErrorKind.NotInstalled, $"{path} can't be run: {e.Message}", "Check that GnuPG is installed well: gpg --version.", path, e);
+            throw new MoltException("GpgFailed", ErrorKind.Failed, $"{path} can't be run: {e.Message}", "Check that GnuPG is installed well: gpg --version.", path, e);
         }
 
         using (process)
@@ -140,7 +140,7 @@ public sealed class GnuPg
         {
             if (kept.Length + n > LargestOutput)
             {
-                throw new MoltException("GpgFailed", ErrorKind.InvalidData, "gpg wrote more than any answer can be.", "Name a single key.", "gpg");
+                throw new MoltException("GpgFailed", ErrorKind.Failed, "gpg wrote more than any answer can be.", "Name a single key.", "gpg");
             }
 
             kept.Write(buffer, 0, n);

@@ -7,7 +7,7 @@ internal static class PrivateKeyErrors
     /// <param name="member">What is to be opened.</param>
     /// <param name="where">Where the private key was looked for.</param>
     public static MoltException Missing(IReadOnlyList<SessionKeyPacket> packets, string member, string where)
-        => new("PrivateKeyMissing", ErrorKind.PermissionDenied,
+        => new("PrivateKeyMissing", ErrorKind.NotFound,
             packets.Count == 0
                 ? $"{member} is encrypted to no public key."
                 : $"{member} is encrypted to {string.Join(", ", packets.Select(p => p.KeyId == 0 ? "a key that is not told" : p.KeyIdText))}; {where} has no private key of those.",
