@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Management.Automation;
 using MoltBeat.DR.Engine;
+using MoltBeat.DR.Engine.Application;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Backup;
 using MoltBeat.DR.Engine.Catalog;
@@ -70,9 +71,16 @@ public sealed class NewMoltBackupCommand : StoreCommand
     [ValidateSet("Auto", "Text")]
     public string DataFormat { get; set; } = "Auto";
 
+    /// <summary>Environment files to take along, encrypted; wildcards are allowed. Without it, and without -DatabaseUrl, those of the plan.</summary>
+    [Parameter]
+    [SupportsWildcards]
+    public string[]? EnvironmentFile { get; set; }
+
     /// <summary>The folder of pg_dump and pg_dumpall, in place of PATH and the usual ones.</summary>
     [Parameter]
     public string? ClientToolPath { get; set; }
+
+    protected override AuditAction? Audits => new("Backup", IsGuarded: false);
 
     protected override void ProcessRecord()
     {
@@ -91,7 +99,7 @@ public sealed class NewMoltBackupCommand : StoreCommand
 
         foreach (var database in databases)
         {
-            BackUp(database, destinations);
+            Audited(subject => BackUp(database, destinations, subject.In(destinations)));
         }
     }
 
@@ -105,10 +113,24 @@ public sealed class NewMoltBackupCommand : StoreCommand
                 "See Get-MoltPlan for its databases, or name one with -DatabaseUrl.", Database);
     }
 
-    private void BackUp(PlannedDatabase database, IReadOnlyList<StoreSettings> destinations)
+    private void BackUp(PlannedDatabase database, IReadOnlyList<StoreSettings> destinations, AuditSubject subject)
     {
         if (!TryParse(() => database.Url.Length == 0 ? null : DatabaseUrl ?? SessionPlan.Secrets(this).Resolve(database.Url), Credential, out var connection))
         {
+            return;
+        }
+
+        (subject.Database, subject.Server) = (connection.Database, connection.Describe());
+
+        // New ones for each backup: they keep what they saw.
+        IReadOnlyList<ICapture> captures;
+        try
+        {
+            captures = Captures();
+        }
+        catch (MoltException e)
+        {
+            WriteFailure(e);
             return;
         }
 
@@ -123,6 +145,7 @@ public sealed class NewMoltBackupCommand : StoreCommand
             LockTimeout = LockTimeout,
             ExcludeTables = [.. database.ExcludeTables, .. ExcludeTable],
             ExcludeTableData = [.. database.ExcludeTableData, .. ExcludeTableData],
+            Captures = captures,
             TextRows = DataFormat == "Text",
             ClientToolFolder = ClientToolPath is null ? null : GetUnresolvedProviderPathFromPSPath(ClientToolPath),
         };
@@ -144,6 +167,7 @@ public sealed class NewMoltBackupCommand : StoreCommand
 
         if (Run((observer, token) => BackupOperation.RunAsync(options, preview => ApproveAsync(preview, observer, token), observer, problems.Add, token), out var backup, connection.Database) && backup is not null)
         {
+            (subject.Backup, subject.BackupId, subject.IsDone) = (backup.Name, backup.Id, true);
             WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"{backup.Path}: {backup.Rows:N0} rows of {backup.Tables} tables in {backup.Size:N0} bytes, {backup.Duration.TotalSeconds:0.0} s."));
             foreach (var note in backup.Notes)
             {
@@ -155,4 +179,10 @@ public sealed class NewMoltBackupCommand : StoreCommand
 
         problems.ForEach(p => WriteFailure(p));
     }
+
+    /// <summary>What is named, else what the plan takes along with its databases; one that is named by a URL is not the plan's.</summary>
+    private List<ICapture> Captures() =>
+    [
+        .. EnvironmentFiles.Find(EnvironmentFile?.Select(f => new PlannedFile(GetUnresolvedProviderPathFromPSPath(f))) ?? (DatabaseUrl is null ? Plan.Plan.Environment : [])),
+    ];
 }

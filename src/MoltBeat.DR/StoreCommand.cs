@@ -27,6 +27,8 @@ public abstract class StoreCommand : MoltCommand
     /// <exception cref="MoltException">The plan's own errors.</exception>
     protected PlanInForce Plan => plan ??= SessionPlan.Locate(this, PlanPath);
 
+    protected sealed override string? PlanFile => PlanPath;
+
     /// <summary>The stores that are named, by path, URI or their name in the plan; without a name all of the plan.</summary>
     protected IReadOnlyList<StoreSettings> StoresOf(IEnumerable<string>? names)
         => names?.Where(n => !string.IsNullOrEmpty(n)).ToList() is { Count: > 0 } given ? given.ConvertAll(StoreOf) : Plan.Plan.StoreSettings();

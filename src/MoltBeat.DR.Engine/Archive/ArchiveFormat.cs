@@ -29,6 +29,9 @@ public static class ArchiveFormat
     public const string EncryptedExtension = ".gpg";
 
     public const string DataFolder = "data/";
+    public const string EnvironmentFolder = "environment/";
+    public const string RedisFolder = "redis/";
+    public const string FilesFolder = "files/";
 
     /// <summary>Raw bytes after which a part ends at the next row.</summary>
     public const int PartBytes = 64 << 20;

@@ -100,6 +100,9 @@ public sealed class ArchiveReader : IAsyncDisposable
     public Stream OpenCompressed(MemberInfo member)
         => new DecompressionStream(OpenPlain(member), bufferSize: 1 << 18, checkEndOfStream: true, leaveOpen: false);
 
+    /// <summary>A part of something beside the database, decompressed and held against the contents.</summary>
+    internal ExtraReader OpenExtra(ExtraPart part) => new(this, part);
+
     /// <summary>Reads <c>contents.json</c> and checks that it agrees with the manifest.</summary>
     /// <exception cref="MoltException"><c>ArchiveDamaged</c>.</exception>
     public async Task<Contents> ReadContentsAsync(CancellationToken cancellationToken)
@@ -301,9 +304,55 @@ public sealed class ArchiveReader : IAsyncDisposable
             throw Damaged(Location, $"its contents do not say which table {stray} is of");
         }
 
+        CheckExtras(contents);
         if (contents.Database.Grants?.Any(g => g.Privilege is not ("CONNECT" or "CREATE" or "TEMPORARY" or "TEMP")) == true)
         {
             throw Damaged(Location, "its contents name a right that no database has");
+        }
+    }
+
+    private void CheckExtras(Contents contents)
+    {
+        var names = new HashSet<(ExtraKind, string)>();
+        var parts = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var extra in contents.Extras)
+        {
+            if (!Enum.IsDefined(extra.Kind) || extra.Name.Length == 0 || !names.Add((extra.Kind, extra.Name)) || (extra.Missing is not null && extra.Parts.Count > 0))
+            {
+                throw Damaged(Location, $"its contents describe an impossible {Shown(extra.ToString())}");
+            }
+
+            foreach (var part in extra.Parts)
+            {
+                if (part.Items < 0 || part.RawBytes < 0 || part.Sha256.Length != 64 || !part.Sha256.All(char.IsAsciiHexDigitLower)
+                    || part.Member != ArchiveFormat.PlainName(part.Member) || !part.Member.StartsWith(ExtraNames.Folder(extra.Kind), StringComparison.Ordinal) || !parts.Add(part.Member))
+                {
+                    throw Damaged(Location, $"its contents describe an impossible part of {Shown(extra.ToString())}");
+                }
+
+                if (part.RawBytes / ArchiveFormat.MaxExpansion > Member(part.Member).Length + 64)
+                {
+                    throw Damaged(Location, $"{part.Member} would expand beyond anything real");
+                }
+            }
+
+            if (extra.Items != extra.Parts.Aggregate(0L, (sum, p) => checked(sum + p.Items)))
+            {
+                throw Damaged(Location, $"the parts of {Shown(extra.ToString())} do not sum to it");
+            }
+        }
+
+        if (!contents.Extras.Where(e => e.Missing is null).Select(e => new ExtraInfo(e.Kind, e.Name, e.Items)).SequenceEqual(Manifest.Extras))
+        {
+            throw Damaged(Location, "its contents and its manifest tell of different things beside the database");
+        }
+
+        foreach (var kind in Enum.GetValues<ExtraKind>())
+        {
+            if (members.Keys.FirstOrDefault(m => m.StartsWith(ExtraNames.Folder(kind), StringComparison.Ordinal) && !parts.Contains(m)) is { } stray)
+            {
+                throw Damaged(Location, $"its contents do not say what {stray} is");
+            }
         }
     }
 

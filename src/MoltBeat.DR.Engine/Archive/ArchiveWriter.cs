@@ -29,6 +29,9 @@ public sealed class ArchiveWriter : IAsyncDisposable
     /// <summary>Whether members are encrypted.</summary>
     public bool Encrypts => seal is not null;
 
+    /// <summary>zstd's level for members that are compressed as they are written.</summary>
+    public int CompressionLevel { get; init; } = 3;
+
     /// <summary>Bytes in the archive so far.</summary>
     public long Position => output.Position;
 

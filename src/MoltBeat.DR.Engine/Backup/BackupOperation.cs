@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using MoltBeat.DR.Engine.Application;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Postgres;
@@ -57,6 +58,7 @@ public sealed class BackupOperation
             observer.Warning(warning);
         }
 
+        await PrepareAsync(options, cancellationToken).ConfigureAwait(false);
         using var destinations = await BackupDestinations.OpenAsync(options.Destinations, options.MinimumCopies, observer, cancellationToken).ConfigureAwait(false);
         for (var attempt = 1; ; attempt++)
         {
@@ -106,7 +108,7 @@ public sealed class BackupOperation
                     var properties = await DatabaseCatalog.PropertiesAsync(session.Connection, cancellationToken).ConfigureAwait(false);
                     var selection = await TableSelection.MakeAsync(session.Connection, session.Tables, session.InRecovery, properties.Encoding, options, cancellationToken).ConfigureAwait(false);
                     var operation = new BackupOperation(options, observer, server, session, tools, selection, properties);
-                    await operation.WriteAsync(destinations, onProblem, cancellationToken).ConfigureAwait(false);
+                    await operation.WriteAsync(destinations, cancellationToken).ConfigureAwait(false);
                 }
 
                 // What is still on its way to other stores needs the database no more.
@@ -123,24 +125,16 @@ public sealed class BackupOperation
         }
     }
 
-    private async Task WriteAsync(BackupDestinations destinations, Action<MoltException> onProblem, CancellationToken cancellationToken)
+    private async Task WriteAsync(BackupDestinations destinations, CancellationToken cancellationToken)
     {
         var prefix = ArchiveFormat.SafeName(properties.Name, 100) + "_backup_";
         await destinations.SweepAsync(prefix, observer, cancellationToken).ConfigureAwait(false);
-        var newest = await destinations.NewestAsync(properties.Name, cancellationToken).ConfigureAwait(false);
         var name = prefix + session.Taken.UtcDateTime.ToString("yyyyMMdd_HHmmss", CultureInfo.InvariantCulture) + ArchiveFormat.Extension;
         var output = await destinations.CreateAsync(name, new NewArchive(session.Taken, selection.Copied.Sum(t => t.Bytes)), cancellationToken).ConfigureAwait(false);
-        var archive = new ArchiveWriter(output, session.Taken, options.Seal);
+        var archive = new ArchiveWriter(output, session.Taken, options.Seal) { CompressionLevel = options.CompressionLevel };
         await using (archive.ConfigureAwait(false))
         {
             await FillAsync(archive, name, cancellationToken).ConfigureAwait(false);
-        }
-
-        if (newest is not null && newest.Created >= session.Taken)
-        {
-            onProblem(new MoltException("ClockBackwards", ErrorKind.InvalidData,
-                string.Create(CultureInfo.InvariantCulture, $"The backup {name} was made, but {newest.Name} claims to be newer ({newest.Created.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC): a clock has gone backwards, or was wrong then. \"Latest\" would pick the other one."),
-                "Set the clock; if that other backup's time is wrong, move it to another folder.", newest.Path));
         }
     }
 
@@ -205,10 +199,14 @@ public sealed class BackupOperation
             return jobs;
         }).ConfigureAwait(false);
 
-        // Had this session been cut, its locks would be gone and a table might have been emptied under a reader.
-        await DatabaseCatalog.ScalarAsync<int>(session.Connection, "SELECT 1", cancellationToken).ConfigureAwait(false);
+        await session.ReleaseAsync(cancellationToken).ConfigureAwait(false);
 
-        contents = contents with { Tables = writers.Select(w => w.Describe()).ToList(), LargeObjects = largeObjectProof };
+        // What lies beside the database is taken now: the archive has one writer, and a folder that streams into it while rows
+        // wait would hold the snapshot, and with it vacuum and migrations, for as long as the folder takes. Nor could it be
+        // better in step with the snapshot: what the rows refer to (an uploaded file) was there before them, and is here
+        // as well unless it was removed since; taken before the snapshot, files of the newest rows would be missing.
+        var extras = await CaptureAsync(archive, cancellationToken).ConfigureAwait(false);
+        contents = contents with { Tables = writers.Select(w => w.Describe()).ToList(), LargeObjects = largeObjectProof, Extras = extras };
         await archive.AddAsync(ArchiveFormat.Contents, Compress(JsonSerializer.SerializeToUtf8Bytes(contents, ArchiveJson.Default.Contents)), cancellationToken).ConfigureAwait(false);
         await archive.CompleteAsync(members => new Manifest
         {
@@ -232,12 +230,45 @@ public sealed class BackupOperation
             RawBytes = contents.Tables.Sum(t => t.RawBytes),
             ExcludedTables = selection.Excluded.Select(t => ByteText.Shown(t.ToString(), properties.Encoding)).ToList(),
             ExcludedTableData = selection.WithoutRows.Select(t => ByteText.Shown(t.ToString(), properties.Encoding)).ToList(),
-            Notes = selection.Notes,
+            Notes = [.. selection.Notes, .. extras.SelectMany(NotesOf)],
+            Extras = [.. extras.Where(e => e.Missing is null).Select(e => new ExtraInfo(e.Kind, e.Name, e.Items))],
             Name = name,
             Recipients = recipients,
             Canary = canary,
             Members = members,
         }, cancellationToken, options.Signer).ConfigureAwait(false);
+    }
+
+    private async Task<List<ExtraContents>> CaptureAsync(ArchiveWriter archive, CancellationToken cancellationToken)
+    {
+        var extras = new List<ExtraContents>();
+        foreach (var capture in options.Captures)
+        {
+            observer.Progress(new OperationProgress($"Backing up {properties.Name}", $"{capture.Kind} {capture.Name}", null, null));
+            extras.Add(await capture.CaptureAsync(archive, observer, cancellationToken).ConfigureAwait(false));
+        }
+
+        return extras;
+    }
+
+    private static IEnumerable<string> NotesOf(ExtraContents extra)
+        => extra.Notes.Select(n => $"{extra}: {n}").Concat(extra.Missing is null ? [] : [$"{extra} is not in this backup: {extra.Missing}"]);
+
+    /// <summary>Looks whether all that is to be taken along can be, before any work is done.</summary>
+    private static async Task PrepareAsync(BackupOptions options, CancellationToken cancellationToken)
+    {
+        var names = new HashSet<(ExtraKind, string)>();
+        var context = new CaptureContext(options.Seal is not null, [.. options.Destinations.Select(d => d.Folder).OfType<string>()]);
+        foreach (var capture in options.Captures)
+        {
+            if (!names.Add((capture.Kind, ExtraNames.Safe(capture.Name).ToUpperInvariant())))
+            {
+                throw new MoltException("ExtraTwice", ErrorKind.InvalidArgument, $"Two of what the backup takes along are called {capture.Kind} {capture.Name}, or nearly so.",
+                    "Give each a name of its own, of ASCII letters and digits.", capture.Name);
+            }
+
+            await capture.PrepareAsync(context, cancellationToken).ConfigureAwait(false);
+        }
     }
 
     /// <summary>globals and database.dump: first in the archive, while the readers fill their first parts.</summary>

@@ -24,6 +24,13 @@ public sealed record BackupPlan(int Version, int MinimumCopies = 1)
 
     public RetentionRules Retention { get => field ?? new RetentionRules(); init; }
 
+    /// <summary>Environment files that every backup takes along, encrypted.</summary>
+    [JsonConverter(typeof(PlannedFilesConverter))]
+    public IReadOnlyList<PlannedFile> Environment { get => field ?? []; init; }
+
+    /// <summary>Folders that every backup takes along.</summary>
+    public IReadOnlyList<PlannedFolder> Folders { get => field ?? []; init; }
+
     /// <summary>OpenPGP keys that backups are encrypted to: files, or fingerprints, key ids and e-mail addresses in gpg's keyring. Empty for no encryption.</summary>
     public IReadOnlyList<string> Recipients { get => field ?? []; init; }
 
@@ -33,12 +40,10 @@ public sealed record BackupPlan(int Version, int MinimumCopies = 1)
     /// <summary>With what backups are signed; null for none.</summary>
     public PlannedSigning? Signing { get; init; }
 
+    public PlannedAudit Audit { get => field ?? new PlannedAudit(); init; }
+
     // What later parts of the module will take from the plan. Kept as written; PlanReserved says that it has no effect yet.
-    public JsonElement? Environment { get; init; }
-
     public JsonElement? Redis { get; init; }
-
-    public JsonElement? Folders { get; init; }
 
     public JsonElement? Hooks { get; init; }
 
@@ -71,6 +76,9 @@ public sealed record PlannedDatabase(string Name, string Url)
 
     /// <summary>Tables to keep without their rows.</summary>
     public IReadOnlyList<string> ExcludeTableData { get => field ?? []; init; }
+
+    /// <summary>Whoever restores under its name has to type that name, or to force it.</summary>
+    public bool Production { get; init; }
 
     public override string ToString() => Name;
 }

@@ -95,6 +95,12 @@ public sealed class SnapshotSession : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// Lets go of the snapshot and of the tables when everything has been read. The lock that keeps a second backup away stays.
+    /// Fails when the session was cut meanwhile: its locks were gone then, and a table might have been emptied under a reader.
+    /// </summary>
+    public Task ReleaseAsync(CancellationToken cancellationToken) => DatabaseCatalog.ExecuteAsync(Connection, "COMMIT", cancellationToken);
+
     public async ValueTask DisposeAsync()
     {
         try

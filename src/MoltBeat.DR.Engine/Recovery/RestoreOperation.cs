@@ -20,10 +20,10 @@ public sealed class RestoreOperation
     private static readonly string[] MaintenanceDatabases = ["postgres", "template1"];
 
     /// <summary>Errors that another copy of the same backup need not have.</summary>
-    private static readonly HashSet<string> FaultsOfACopy =
+    internal static readonly HashSet<string> FaultsOfACopy =
     [
         "ArchiveDamaged", "MemberTampered", "NotAnArchive", "SignatureMissing", "SignatureWrong", "SignerNotTrusted", "ArchiveRenamed", "BackupNotFound", "StoreNotFound", "StoreNotReadable", "StoreUnreachable", "StoreUnavailable", "StoreDenied", "StoreArchived", "StoreFailed",
-        "StoreCredentialsMissing", "StoreCredentialsInvalid", "StoreCredentialsExpired", "StoreClockSkew", "StoreWrongRegion",
+        "StoreCredentialsMissing", "StoreCredentialsInvalid", "StoreCredentialsExpired", "StoreClockSkew", "StoreWrongRegion", "StoreCertificateInvalid",
     ];
 
     /// <summary>Raw bytes from which a table is emptied again to load its rows frozen; below, the new file would cost more.</summary>
@@ -86,6 +86,11 @@ public sealed class RestoreOperation
         var archive = await ArchiveReader.OpenAsync(await store.OpenAsync(await store.FindAsync(name, cancellationToken).ConfigureAwait(false), manifestOnly: false, cancellationToken).ConfigureAwait(false), cancellationToken, options.Access).ConfigureAwait(false);
         await using (archive.ConfigureAwait(false))
         {
+            if (options.Backup is { } meant && archive.Index.ManifestSha256 != meant.ManifestSha256)
+            {
+                throw new MoltException("BackupNotFound", ErrorKind.NotFound, $"{archive.Location} is another backup than {meant.Path}, which bears its name.", "List what is there with Get-MoltBackup.", archive.Location);
+            }
+
             var contents = await archive.ReadContentsAsync(cancellationToken).ConfigureAwait(false);
             foreach (var warning in options.Connection.Warnings)
             {

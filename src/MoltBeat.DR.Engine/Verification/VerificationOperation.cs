@@ -235,8 +235,10 @@ public sealed class VerificationOperation
             Report(archive, Interlocked.Add(ref done, member.Length));
         }).ConfigureAwait(false);
 
+        var (goodExtras, badExtras) = await CheckExtrasAsync(archive, contents, cancellationToken).ConfigureAwait(false);
+
         // The members that hold no rows are hashed as in Quick.
-        var partNames = parts.Select(p => p.Part.Member).ToHashSet(StringComparer.Ordinal);
+        var partNames = parts.Select(p => p.Part.Member).Concat(goodExtras).ToHashSet(StringComparer.Ordinal);
         var buffer = new byte[1 << 18];
         foreach (var member in archive.Manifest.Members.Where(m => !partNames.Contains(ArchiveFormat.PlainName(m.Name))))
         {
@@ -267,6 +269,7 @@ public sealed class VerificationOperation
 
         AddMembers(badMembers.Distinct().ToList(), archive.Manifest.Members.Count);
         AddRows(archive, contents, badRows, badMembers);
+        AddExtras(contents, badExtras);
         await CheckDumpAsync(archive, contents, cancellationToken).ConfigureAwait(false);
     }
 
@@ -309,6 +312,51 @@ public sealed class VerificationOperation
         {
             Add("Rows", CheckStatus.Passed, Proves, string.Create(CultureInfo.InvariantCulture, $"{archive.Manifest.Rows:N0} rows of {contents.Tables.Count} tables"));
         }
+    }
+
+    /// <returns>The members that are right, and what is wrong with others, as sentences.</returns>
+    private static async Task<(List<string> Good, List<string> Bad)> CheckExtrasAsync(ArchiveReader archive, Contents? contents, CancellationToken cancellationToken)
+    {
+        var good = new List<string>();
+        var bad = new List<string>();
+        foreach (var (extra, part) in (contents?.Extras ?? []).SelectMany(e => e.Parts.Select(p => (e, p))))
+        {
+            try
+            {
+                var content = archive.OpenExtra(part);
+                await using (content.ConfigureAwait(false))
+                {
+                    await content.DrainAsync(cancellationToken).ConfigureAwait(false);
+                }
+
+                good.Add(part.Member);
+            }
+            catch (MoltException e) when (e.Id is "ArchiveDamaged" or "MemberTampered")
+            {
+                bad.Add($"{extra}: {e.Message}");
+            }
+        }
+
+        return (good, bad);
+    }
+
+    private void AddExtras(Contents? contents, List<string> bad)
+    {
+        const string Proves = "What was taken along beside the database decompresses, and is what was read then, byte for byte.";
+        if (contents is null || contents.Extras.Count == 0)
+        {
+            return; // a backup without them promises nothing of the kind
+        }
+
+        if (bad.Count > 0)
+        {
+            Add("Extras", CheckStatus.Failed, Proves, string.Join("; ", bad.Take(10)));
+            return;
+        }
+
+        var missing = contents.Extras.Where(e => e.Missing is not null).Select(e => $"; {e} was not taken: {e.Missing}");
+        Add("Extras", CheckStatus.Passed, Proves, string.Join(", ", contents.Extras.Where(e => e.Missing is null).GroupBy(e => e.Kind)
+            .Select(g => string.Create(CultureInfo.InvariantCulture, $"{g.Key}: {g.Sum(e => e.Items):N0} in {g.Count():N0}")).DefaultIfEmpty("nothing to check")) + string.Concat(missing));
     }
 
     /// <summary>pg_restore reads the dump to its end, and finds no rows of the tables that we copied.</summary>
