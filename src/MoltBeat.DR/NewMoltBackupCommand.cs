@@ -77,6 +77,14 @@ public sealed class NewMoltBackupCommand : StoreCommand
     [SupportsWildcards]
     public string[]? EnvironmentFile { get; set; }
 
+    /// <summary>Folders to take along, each under its own name. Without it, and without -DatabaseUrl, those of the plan.</summary>
+    [Parameter]
+    public string[]? Folder { get; set; }
+
+    /// <summary>What to leave out of every -Folder besides logs, temporary files and what builds make: globs as in a .gitignore.</summary>
+    [Parameter]
+    public string[] ExcludeFile { get; set; } = [];
+
     /// <summary>The folder of pg_dump and pg_dumpall, in place of PATH and the usual ones.</summary>
     [Parameter]
     public string? ClientToolPath { get; set; }
@@ -179,5 +187,6 @@ public sealed class NewMoltBackupCommand : StoreCommand
     private List<ICapture> Captures() =>
     [
         .. EnvironmentFiles.Find(EnvironmentFile?.Select(f => new PlannedFile(GetUnresolvedProviderPathFromPSPath(f))) ?? (DatabaseUrl is null ? Plan.Plan.Environment : [])),
+        .. FolderCapture.Of(Folder?.Select(f => GetUnresolvedProviderPathFromPSPath(f)), ExcludeFile) ?? FolderCapture.Of(DatabaseUrl is null ? Plan.Plan.Folders : []),
     ];
 }
