@@ -40,6 +40,8 @@ public sealed class CopyMoltBackupCommand : StoreCommand
     [Parameter]
     public SwitchParameter SkipReadBack { get; set; }
 
+    protected override AuditAction? Audits => new("Copy", IsGuarded: false);
+
     protected override void ProcessRecord()
     {
         try
@@ -71,19 +73,26 @@ public sealed class CopyMoltBackupCommand : StoreCommand
     {
         foreach (var destination in destinations)
         {
-            if (!Confirm(copies[0].Store.ItemLocation(copies[0].Name), $"Copy to {destination.Location}"))
-            {
-                continue;
-            }
+            Audited(subject => Copy(copies, destination, subject));
+        }
+    }
 
-            // A copy that is at the destination already is no source: it would be compared with itself.
-            var sources = copies.Where(c => c.Store.Place != destination.Place).DefaultIfEmpty(copies[0]).ToList();
-            if (RunOn([destination, .. sources.Select(s => s.Store)],
-                (stores, observer, token) => CopyOperation.RunAsync(stores.Skip(1).Zip(sources, (s, c) => (s, c.Name)).ToList(), stores[0], !SkipReadBack, observer, token), out var result, copies[0].Name))
-            {
-                WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"{result.Path}: {result.Status}, {result.Size:N0} bytes in {result.Duration.TotalSeconds:0.0} s."));
-                WriteObject(result);
-            }
+    private void Copy(IReadOnlyList<(StoreSettings Store, string Name)> copies, StoreSettings destination, AuditSubject subject)
+    {
+        (subject.In(copies.Select(c => c.Store)).Backup, subject.Target) = (copies[0].Name, destination.Location);
+        if (!Confirm(copies[0].Store.ItemLocation(copies[0].Name), $"Copy to {destination.Location}"))
+        {
+            return;
+        }
+
+        // A copy that is at the destination already is no source: it would be compared with itself.
+        var sources = copies.Where(c => c.Store.Place != destination.Place).DefaultIfEmpty(copies[0]).ToList();
+        if (RunOn([destination, .. sources.Select(s => s.Store)],
+            (stores, observer, token) => CopyOperation.RunAsync(stores.Skip(1).Zip(sources, (s, c) => (s, c.Name)).ToList(), stores[0], !SkipReadBack, observer, token), out var result, copies[0].Name))
+        {
+            (subject.BackupId, subject.Detail, subject.IsDone) = (result.BackupId, result.Status.ToString(), true);
+            WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"{result.Path}: {result.Status}, {result.Size:N0} bytes in {result.Duration.TotalSeconds:0.0} s."));
+            WriteObject(result);
         }
     }
 }

@@ -6,7 +6,6 @@ using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Backup;
 using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Plan;
-using MoltBeat.DR.Engine.Postgres;
 
 namespace MoltBeat.DR;
 
@@ -89,6 +88,8 @@ public sealed class NewMoltBackupCommand : StoreCommand
     [Parameter]
     public string? ClientToolPath { get; set; }
 
+    protected override AuditAction? Audits => new("Backup", IsGuarded: false);
+
     protected override void ProcessRecord()
     {
         IReadOnlyList<StoreSettings> destinations;
@@ -106,7 +107,7 @@ public sealed class NewMoltBackupCommand : StoreCommand
 
         foreach (var database in databases)
         {
-            BackUp(database, destinations);
+            Audited(subject => BackUp(database, destinations, subject.In(destinations)));
         }
     }
 
@@ -120,19 +121,14 @@ public sealed class NewMoltBackupCommand : StoreCommand
                 "See Get-MoltPlan for its databases, or name one with -DatabaseUrl.", Database);
     }
 
-    private void BackUp(PlannedDatabase database, IReadOnlyList<StoreSettings> destinations)
+    private void BackUp(PlannedDatabase database, IReadOnlyList<StoreSettings> destinations, AuditSubject subject)
     {
-        ConnectionSettings connection;
-        try
+        if (!TryParse(() => database.Url.Length == 0 ? null : DatabaseUrl ?? SessionPlan.Secrets(this).Resolve(database.Url), Credential, out var connection))
         {
-            connection = ConnectionSettings.Parse(database.Url.Length == 0 ? null : DatabaseUrl ?? SessionPlan.Secrets(this).Resolve(database.Url), Credential?.UserName, Credential?.GetNetworkCredential().Password);
-        }
-        catch (MoltException e)
-        {
-            // Never the string itself: it may hold a password.
-            WriteFailure(e, nameof(DatabaseUrl));
             return;
         }
+
+        (subject.Database, subject.Server) = (connection.Database, connection.Describe());
 
         // New ones for each backup: they keep what they saw.
         IReadOnlyList<ICapture> captures;
@@ -143,12 +139,6 @@ public sealed class NewMoltBackupCommand : StoreCommand
         catch (MoltException e)
         {
             WriteFailure(e);
-            return;
-        }
-
-        var where = string.Join(", ", destinations.Select(d => d.Location));
-        if (!Confirm($"database {connection.Database} ({connection.Describe()})", $"Back up to {where}"))
-        {
             return;
         }
 
@@ -167,10 +157,25 @@ public sealed class NewMoltBackupCommand : StoreCommand
             TextRows = DataFormat == "Text",
             ClientToolFolder = ClientToolPath is null ? null : GetUnresolvedProviderPathFromPSPath(ClientToolPath),
         };
+        var where = string.Join(", ", destinations.Select(d => d.Location));
         WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"Backing up {connection.Describe()} to {where} with {Jobs} jobs."));
         var problems = new List<MoltException>();
-        if (Run((observer, token) => BackupOperation.RunAsync(options, observer, problems.Add, token), out var backup, connection.Database))
+        Task<bool> ApproveAsync(BackupPreview preview, IOperationObserver observer, CancellationToken token) => ConfirmAsync(observer, $"database {connection.Database} ({connection.Describe()})", $"Back up {preview}", () =>
         {
+            foreach (var table in preview.Tables)
+            {
+                WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"{table.Table}: {table.Bytes:N0} bytes on the server"));
+            }
+
+            foreach (var left in preview.LeftToPgDump)
+            {
+                WriteVerbose(left);
+            }
+        }, token);
+
+        if (Run((observer, token) => BackupOperation.RunAsync(options, preview => ApproveAsync(preview, observer, token), observer, problems.Add, token), out var backup, connection.Database) && backup is not null)
+        {
+            (subject.Backup, subject.BackupId, subject.IsDone) = (backup.Name, backup.Id, true);
             WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"{backup.Path}: {backup.Rows:N0} rows of {backup.Tables} tables in {backup.Size:N0} bytes, {backup.Duration.TotalSeconds:0.0} s."));
             foreach (var note in backup.Notes)
             {

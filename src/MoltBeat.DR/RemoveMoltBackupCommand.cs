@@ -37,6 +37,8 @@ public sealed class RemoveMoltBackupCommand : StoreCommand
     [Parameter(ParameterSetName = OfBackups)]
     public SwitchParameter Force { get; set; }
 
+    protected override AuditAction? Audits => new("Remove", IsGuarded: true);
+
     protected override void ProcessRecord()
     {
         try
@@ -45,7 +47,7 @@ public sealed class RemoveMoltBackupCommand : StoreCommand
             {
                 foreach (var (store, name) in CopiesOf(Path, Locations))
                 {
-                    RemoveNamed(store, name);
+                    Audited(subject => RemoveNamed(store, name, subject.In(store)));
                 }
             }
             else
@@ -59,8 +61,9 @@ public sealed class RemoveMoltBackupCommand : StoreCommand
         }
     }
 
-    private void RemoveNamed(StoreSettings store, string name)
+    private void RemoveNamed(StoreSettings store, string name, AuditSubject subject)
     {
+        subject.Backup = name;
         var here = ListOf(store);
         if (here is null || !Confirm(store.ItemLocation(name), "Remove the backup"))
         {
@@ -68,8 +71,20 @@ public sealed class RemoveMoltBackupCommand : StoreCommand
         }
 
         var backup = here.Find(b => b.Name == name);
-        if (Remove(store, name, here, Force) && backup is not null)
+        (subject.Database, subject.BackupId) = (backup?.Database, backup?.Id);
+        if (Force && backup is not null && !MayRemoveLast(store, backup, here))
         {
+            return;
+        }
+
+        if (Remove(store, name, here, Force))
+        {
+            subject.IsDone = true;
+            if (backup is null)
+            {
+                return;
+            }
+
             here.Remove(backup);
             WriteObject(RemovalResult.Of(backup, store, RemovalStatus.Removed, null, "asked for"));
         }
@@ -106,12 +121,23 @@ public sealed class RemoveMoltBackupCommand : StoreCommand
             var status = RemovalStatus.Kept;
             if (decision.Goes)
             {
-                status = !ShouldRemove(store, decision) ? RemovalStatus.WouldBeRemoved : Remove(store, backup.Name, all, force: false) ? RemovalStatus.Removed : RemovalStatus.Failed;
+                status = RemovalStatus.Failed;
+                Audited(subject =>
+                {
+                    (subject.In(store).Backup, subject.Database, subject.BackupId, subject.Detail) = (backup.Name, backup.Database, backup.Id, decision.Text);
+                    subject.IsDone = ShouldRemove(store, decision) && Remove(store, backup.Name, all, force: false);
+                    status = subject.IsDone ? RemovalStatus.Removed : IsDeclined ? RemovalStatus.WouldBeRemoved : RemovalStatus.Failed;
+                });
             }
 
             WriteObject(RemovalResult.Of(backup, store, status, decision.Reason, decision.Text));
         }
     }
+
+    /// <summary>The last good backup of a database is all that is left of it when the database is lost: its name has to be typed.</summary>
+    private bool MayRemoveLast(StoreSettings store, BackupInfo backup, List<BackupInfo> here)
+        => RunOn([store], (open, _, token) => new BackupRemoval(open[0]).IsLastGoodAsync(backup.Name, here, token), out var isLast, store.ItemLocation(backup.Name))
+            && (!isLast || ConfirmByName(backup.Database, $"This removes the last good backup of {backup.Database} in {store.Location}.", Force));
 
     private bool ShouldRemove(StoreSettings store, RetentionDecision decision)
         => Confirm(store.ItemLocation(decision.Backup.Name), $"Remove the backup: {decision.Text}");

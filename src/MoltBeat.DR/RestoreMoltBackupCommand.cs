@@ -66,6 +66,10 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
     [Parameter]
     public SwitchParameter NoTablespaces { get; set; }
 
+    /// <summary>Replace environment files and folders that are there; each is kept beside under another name. Together with -Confirm:$false: restore under the name of a production database without its name being typed.</summary>
+    [Parameter]
+    public SwitchParameter Force { get; set; }
+
     /// <summary>The folder of pg_restore, in place of PATH and the usual ones.</summary>
     [Parameter]
     public string? ClientToolPath { get; set; }
@@ -87,12 +91,11 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
     [Parameter]
     public string? FolderPath { get; set; }
 
-    /// <summary>Replace environment files and folders that are there; each is kept beside under another name.</summary>
-    [Parameter]
-    public SwitchParameter Force { get; set; }
+    protected override AuditAction? Audits => new("Restore", IsGuarded: true);
 
     protected override void BeginProcessing()
     {
+        base.BeginProcessing();
         try
         {
             CheckPlaces();
@@ -103,12 +106,15 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
         }
     }
 
-    protected override void ProcessRecord()
+    protected override void ProcessRecord() => Audited(Restore);
+
+    private void Restore(AuditSubject subject)
     {
         IReadOnlyList<(StoreSettings Store, string Name)> copies;
         try
         {
             copies = CopiesOf(Path, Locations);
+            subject.In(copies.Select(c => c.Store)).Backup = copies[0].Name;
         }
         catch (MoltException e)
         {
@@ -116,13 +122,16 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
             return;
         }
 
-        if (!RunOn(copies.Select(c => c.Store).ToList(), (stores, observer, token) => new BackupCatalog(stores).ReadAsync(copies[0].Name, token, e => observer.Warning(e.Message)), out var backup, Path))
+        if (!RunOn(copies.Select(c => c.Store).ToList(), (stores, observer, token) => new BackupCatalog(stores).ReadNearestAsync(copies[0].Name, e => observer.Warning(e.Message), token), out var nearest, Path))
         {
             return;
         }
 
+        var backup = nearest.Backup;
+        (subject.Database, subject.BackupId) = (backup.Database, backup.Id);
+
         // What stands in the way of anything is found before anything is done.
-        var whole = CopiesOf(backup.Path, backup.Locations);
+        var whole = copies.Skip(nearest.Skipped).ToList();
         var kinds = Kinds();
         IReadOnlyList<ExtraRestoreItem> extras = [];
         if (kinds.Count > 0)
@@ -143,24 +152,19 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
         }
 
         RestoreOptions? database = null;
-        try
+        if (Include.Contains(RestorePart.Database))
         {
-            if (Include.Contains(RestorePart.Database))
+            if (!TryParse(() => UrlOf(DatabaseUrl, planned => planned.Count == 1 ? planned[0] : planned.FirstOrDefault(d => d.Name == backup.Database)), Credential, out var connection))
             {
-                database = Options(backup);
+                return;
             }
-        }
-        catch (MoltException e)
-        {
-            // Never the string itself: it may hold a password.
-            WriteFailure(e, nameof(DatabaseUrl));
-            return;
+
+            database = Options(backup, connection);
         }
 
         // All questions come first, too: nobody sits and waits for the second one while a database is loading.
-        var withDatabase = database is not null && ConfirmDatabase(backup, database);
         var chosen = extras.Where(i => Confirm(i.Target, $"{i.Action}; from {backup.Name}, state of {Time(backup)}")).ToList();
-        if (withDatabase && !RestoreDatabase(whole, database!))
+        if (database is not null && !RestoreDatabase(whole, backup, database, subject))
         {
             return;
         }
@@ -172,6 +176,7 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
             return (done, failed);
         }, out var result, Path))
         {
+            subject.IsDone |= result.failed.Count == 0;
             WriteObject(result.done, enumerateCollection: true);
             result.failed.ForEach(e => WriteFailure(e));
         }
@@ -218,10 +223,9 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
         return kinds;
     }
 
-    private RestoreOptions Options(BackupInfo backup) => new()
+    private RestoreOptions Options(BackupInfo backup, ConnectionSettings connection) => new()
     {
-        Connection = ConnectionSettings.Parse(UrlOf(DatabaseUrl, planned => planned.Count == 1 ? planned[0] : planned.FirstOrDefault(d => d.Name == backup.Database)),
-            Credential?.UserName, Credential?.GetNetworkCredential().Password),
+        Connection = connection,
         TargetDatabase = TargetDatabase ?? DefaultName(backup),
         Jobs = Jobs,
         Tables = Table,
@@ -230,23 +234,32 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
         NoOwner = NoOwner,
         CreateRoles = CreateRoles,
         NoTablespaces = NoTablespaces,
+        Backup = backup,
         ClientToolFolder = ClientToolPath is null ? null : GetUnresolvedProviderPathFromPSPath(ClientToolPath),
     };
 
-    private bool ConfirmDatabase(BackupInfo backup, RestoreOptions options)
+    /// <returns>False when it failed; true also when the user did not want it.</returns>
+    private bool RestoreDatabase(IReadOnlyList<(StoreSettings Store, string Name)> copies, BackupInfo backup, RestoreOptions options, AuditSubject subject)
     {
-        var what = Table.Length > 0
-            ? $"tables {string.Join(", ", Table)}"
-            : string.Create(CultureInfo.InvariantCulture, $"{backup.Rows:N0} rows of {backup.Tables} tables");
-        return Confirm($"new database {options.TargetDatabase} ({options.Connection.WithDatabase(options.TargetDatabase).Describe()})", $"Restore {what} from {backup.Name}, state of {Time(backup)}");
-    }
-
-    private bool RestoreDatabase(IReadOnlyList<(StoreSettings Store, string Name)> copies, RestoreOptions options)
-    {
-        WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"Restoring {copies[0].Store.ItemLocation(copies[0].Name)} into {options.Connection.WithDatabase(options.TargetDatabase).Describe()} with {options.Jobs} jobs."));
-        if (RunOn(StoresOf(copies), (stores, observer, token) => RestoreOperation.RunAsync(stores.Zip(copies, (s, c) => (s, c.Name)).ToList(), options, observer, token), out var result, Path))
+        var where = options.Connection.WithDatabase(options.TargetDatabase).Describe();
+        (subject.Target, subject.Server) = (options.TargetDatabase, where);
+        if (!IsWhatIf && IsProduction(options.TargetDatabase) && !ConfirmByName(options.TargetDatabase, $"This restores as {options.TargetDatabase}, which the plan calls a production database.", Force))
         {
-            WriteObject(result);
+            return false;
+        }
+
+        WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"Restoring {backup.Path} into {where} with {options.Jobs} jobs."));
+        Task<bool> ApproveAsync(RestorePlan plan, IOperationObserver observer, CancellationToken token) => ConfirmAsync(observer,
+            $"new database {options.TargetDatabase} ({where})", $"Restore from {backup.Name}, state of {Time(backup)}: {plan}", null, token);
+
+        if (RunOn(StoresOf(copies), (stores, observer, token) => RestoreOperation.RunAsync(stores.Zip(copies, (s, c) => (s, c.Name)).ToList(), options, plan => ApproveAsync(plan, observer, token), observer, token), out var result, Path))
+        {
+            if (result is not null)
+            {
+                subject.IsDone = true;
+                WriteObject(result);
+            }
+
             return true;
         }
 
@@ -257,6 +270,23 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
 
         return false;
     }
+
+    /// <summary>
+    /// Whether the new database will bear the name of one that the plan calls production. The server is not compared: one
+    /// machine has many names, and the wrong guess would be the one that does harm.
+    /// </summary>
+    private bool IsProduction(string database) => Plan.Databases.Where(d => d.Production).Any(planned =>
+    {
+        try
+        {
+            return planned.Name == database || ConnectionSettings.Parse(SessionPlan.Secrets(this).Resolve(planned.Url)).Database == database;
+        }
+        catch (MoltException)
+        {
+            // Its real name cannot be found out here: the one in the plan has to do.
+            return false;
+        }
+    });
 
     private static string Time(BackupInfo backup) => backup.Created.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
 

@@ -47,6 +47,8 @@ public sealed class TestMoltBackupCommand : StoreCommand
     [Parameter]
     public string? ClientToolPath { get; set; }
 
+    protected override AuditAction? Audits => new("Verify", IsGuarded: false);
+
     protected override void ProcessRecord()
     {
         IReadOnlyList<(StoreSettings Store, string Name)> copies;
@@ -70,10 +72,15 @@ public sealed class TestMoltBackupCommand : StoreCommand
         };
         foreach (var (store, name) in AllCopies ? copies : copies.Take(1))
         {
-            if (RunOn([store], (stores, observer, token) => VerificationOperation.RunAsync(stores[0], name, options, observer, token), out var result, store.ItemLocation(name)))
+            Audited(subject =>
             {
-                Show(result);
-            }
+                (subject.In(store).Backup, subject.Detail) = (name, Level.ToString());
+                if (RunOn([store], (stores, observer, token) => VerificationOperation.RunAsync(stores[0], name, options, observer, token), out var result, store.ItemLocation(name)))
+                {
+                    (subject.Database, subject.BackupId, subject.IsDone) = (result.Database, result.Id, result.Passed);
+                    Show(result);
+                }
+            });
         }
     }
 

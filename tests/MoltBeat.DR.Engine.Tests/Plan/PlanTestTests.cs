@@ -17,7 +17,7 @@ public sealed class PlanTestTests : IDisposable
         var result = Test("{ \"version\": 1, \"databases\": [{ \"name\": \"shop\", \"url\": \"postgresql://u@h/d\" }]," + Stores + "}");
         Assert.True(result.Passed);
         Assert.Equal(
-            ["Privacy", "Syntax", "Version", "Names", "Secrets", "References", "Databases", "Stores", "StorageClass", "ObjectLock", "Copies", "Retention", "Keys", "Reserved"],
+            ["Privacy", "Syntax", "Version", "Names", "Secrets", "References", "Databases", "Stores", "StorageClass", "ObjectLock", "Copies", "Retention", "Keys", "Audit", "Reserved"],
             result.Checks.Select(c => c.Name));
         Assert.All(result.Checks, c => Assert.True(c.Status == PlanCheckStatus.Passed, c.ToString() + c.Detail));
     }
