@@ -77,6 +77,14 @@ public sealed class NewMoltBackupCommand : StoreCommand
     [SupportsWildcards]
     public string[]? EnvironmentFile { get; set; }
 
+    /// <summary>Folders to take along, each under its own name. Without it, and without -DatabaseUrl, those of the plan.</summary>
+    [Parameter]
+    public string[]? Folder { get; set; }
+
+    /// <summary>What to leave out of every -Folder besides logs, temporary files and what builds make: globs as in a .gitignore.</summary>
+    [Parameter]
+    public string[] ExcludeFile { get; set; } = [];
+
     /// <summary>OpenPGP keys that the backup is encrypted to: key files, or fingerprints, key ids and e-mail addresses that gpg knows; each opens it. Without it the plan's recipients; @() encrypts to none.</summary>
     [Parameter]
     [AllowEmptyCollection]
@@ -244,5 +252,6 @@ public sealed class NewMoltBackupCommand : StoreCommand
     private List<ICapture> Captures() =>
     [
         .. EnvironmentFiles.Find(EnvironmentFile?.Select(f => new PlannedFile(GetUnresolvedProviderPathFromPSPath(f))) ?? (DatabaseUrl is null ? Plan.Plan.Environment : [])),
+        .. FolderCapture.Of(Folder?.Select(f => GetUnresolvedProviderPathFromPSPath(f)), ExcludeFile) ?? FolderCapture.Of(DatabaseUrl is null ? Plan.Plan.Folders : []),
     ];
 }

@@ -12,7 +12,7 @@ namespace MoltBeat.DR;
 
 /// <summary>Restores a backup into a new database, and proves that it is all there; and what the backup holds beside it.</summary>
 [Cmdlet(VerbsData.Restore, "MoltBackup", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
-[OutputType(typeof(RestoreResult), typeof(EnvironmentRestoreResult))]
+[OutputType(typeof(RestoreResult), typeof(EnvironmentRestoreResult), typeof(FolderRestoreResult))]
 public sealed class RestoreMoltBackupCommand : KeyCommand
 {
     /// <summary>The archive; Get-MoltBackup's objects bind here.</summary>
@@ -87,6 +87,10 @@ public sealed class RestoreMoltBackupCommand : KeyCommand
     /// <summary>Environment files go to where they were when the backup was made.</summary>
     [Parameter]
     public SwitchParameter EnvironmentInPlace { get; set; }
+
+    /// <summary>The folder in which the backup's folders are made, each under its name.</summary>
+    [Parameter]
+    public string? FolderPath { get; set; }
 
     protected override AuditAction? Audits => new("Restore", IsGuarded: true);
 
@@ -192,6 +196,7 @@ public sealed class RestoreMoltBackupCommand : KeyCommand
     private void CheckPlaces()
     {
         Need(RestorePart.Environment, EnvironmentPath is not null || EnvironmentInPlace, "-EnvironmentPath or -EnvironmentInPlace");
+        Need(RestorePart.Folders, FolderPath is not null, "-FolderPath");
         if (EnvironmentPath is not null && EnvironmentInPlace)
         {
             throw new MoltException("IncludeInvalid", ErrorKind.InvalidArgument, "Environment files cannot go both to -EnvironmentPath and to where they were.", "Leave one of the two out.", nameof(EnvironmentInPlace));
@@ -214,6 +219,11 @@ public sealed class RestoreMoltBackupCommand : KeyCommand
         if (Include.Contains(RestorePart.Environment))
         {
             kinds.Add(new EnvironmentRestore(EnvironmentPath is null ? null : GetUnresolvedProviderPathFromPSPath(EnvironmentPath), Force));
+        }
+
+        if (Include.Contains(RestorePart.Folders))
+        {
+            kinds.Add(new FolderRestore(GetUnresolvedProviderPathFromPSPath(FolderPath), Force));
         }
 
         return kinds;

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using MoltBeat.DR.Engine;
+using MoltBeat.DR.Engine.Application;
 using MoltBeat.DR.Engine.Encryption;
 using MoltBeat.DR.Engine.Plan;
 
@@ -24,7 +25,8 @@ public sealed class TestMoltPlanCommand : MoltCommand
         PlanTestResult result;
         try
         {
-            result = PlanTest.Run(SessionPlan.Locator(this), SessionPlan.Resolve(this, PlanPath), SessionPlan.Vault(this), Online, SessionPlan.CheckUrl, plan => CheckKeys(plan));
+            result = PlanTest.Run(SessionPlan.Locator(this), SessionPlan.Resolve(this, PlanPath), SessionPlan.Vault(this), Online, SessionPlan.CheckUrl,
+                plan => CheckKeys(plan), checkFile: file => _ = EnvironmentFiles.Find([file]), checkFolder: FolderCapture.Check);
         }
         catch (MoltException e)
         {

@@ -177,7 +177,7 @@ public sealed class DestinationsTests(PlacesDatabase places, CephFixture ceph) :
         var e = await Assert.ThrowsAsync<MoltException>(() => CopyAsync(_near.Store(), backup.Name, _near.Store("elsewhere")));
         Assert.Equal("CopyFailed", e.Id);
         Assert.Empty((await _near.Client.ListObjectsV2Async(new ListObjectsV2Request { BucketName = _near.Name, Prefix = "elsewhere/" }, Cancel)).S3Objects ?? []);
-        Assert.Equal(CopyStatus.Copied, (await CopyOperation.RunAsync(stores.All.Select(s => (s, backup.Name)).ToList(), Opened(StoreSettings.Parse(Path.Combine(_folder, "sound"))), true, _listener, Cancel)).Status);
+        Assert.Equal(CopyStatus.Copied, (await CopyOperation.RunAsync(stores.All.Select(s => (s, backup.Name)).ToList(), Opened(StoreSettings.Parse(Path.Combine(_folder, "sound"))), true, null, _listener, Cancel)).Status);
     }
 
     [Fact]
