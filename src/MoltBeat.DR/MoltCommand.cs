@@ -167,6 +167,26 @@ public abstract class MoltCommand : PSCmdlet, IDisposable
             return yes;
         }, target, "Pass -Confirm:$false to go on without being asked.");
 
+    /// <summary>The same from within an operation that has made its plan, and does nothing before it is told to.</summary>
+    /// <param name="observer">The operation's.</param>
+    /// <param name="target">What it would work on.</param>
+    /// <param name="action">What it would do.</param>
+    /// <param name="declined">On the pipeline thread, when it may not: says more of the plan. May be null.</param>
+    /// <param name="cancellationToken">The operation's.</param>
+    protected async Task<bool> ConfirmAsync(IOperationObserver observer, string target, string action, Action? declined, CancellationToken cancellationToken)
+    {
+        var answer = false;
+        await ((PipelineBridge)observer).InvokeAsync(() =>
+        {
+            answer = Confirm(target, action);
+            if (!answer)
+            {
+                declined?.Invoke();
+            }
+        }, cancellationToken).ConfigureAwait(false);
+        return answer;
+    }
+
     /// <summary><see cref="Cmdlet.ShouldContinue(string, string)"/>, unless the user forced it, with the same care.</summary>
     /// <param name="force">The cmdlet's -Force.</param>
     /// <param name="query">The question.</param>
@@ -210,7 +230,7 @@ public abstract class MoltCommand : PSCmdlet, IDisposable
     /// <summary>The operation under way was only looked at with -WhatIf, or its question was answered with no.</summary>
     protected bool IsDeclined => _scope is { } scope && (scope.IsDeclined || scope.IsPreview);
 
-    private bool IsWhatIf => MyInvocation.BoundParameters.TryGetValue("WhatIf", out var bound)
+    protected bool IsWhatIf => MyInvocation.BoundParameters.TryGetValue("WhatIf", out var bound)
         ? bound is SwitchParameter { IsPresent: true }
         : LanguagePrimitives.IsTrue(GetVariableValue("WhatIfPreference"));
 

@@ -1,11 +1,11 @@
 using System.Globalization;
 using System.Management.Automation;
 using MoltBeat.DR.Engine;
+using MoltBeat.DR.Engine.Application;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Backup;
 using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Plan;
-using MoltBeat.DR.Engine.Postgres;
 
 namespace MoltBeat.DR;
 
@@ -71,6 +71,11 @@ public sealed class NewMoltBackupCommand : StoreCommand
     [ValidateSet("Auto", "Text")]
     public string DataFormat { get; set; } = "Auto";
 
+    /// <summary>Environment files to take along, encrypted; wildcards are allowed. Without it, and without -DatabaseUrl, those of the plan.</summary>
+    [Parameter]
+    [SupportsWildcards]
+    public string[]? EnvironmentFile { get; set; }
+
     /// <summary>The folder of pg_dump and pg_dumpall, in place of PATH and the usual ones.</summary>
     [Parameter]
     public string? ClientToolPath { get; set; }
@@ -110,22 +115,22 @@ public sealed class NewMoltBackupCommand : StoreCommand
 
     private void BackUp(PlannedDatabase database, IReadOnlyList<StoreSettings> destinations, AuditSubject subject)
     {
-        ConnectionSettings connection;
-        try
+        if (!TryParse(() => database.Url.Length == 0 ? null : DatabaseUrl ?? SessionPlan.Secrets(this).Resolve(database.Url), Credential, out var connection))
         {
-            connection = ConnectionSettings.Parse(database.Url.Length == 0 ? null : DatabaseUrl ?? SessionPlan.Secrets(this).Resolve(database.Url), Credential?.UserName, Credential?.GetNetworkCredential().Password);
-        }
-        catch (MoltException e)
-        {
-            // Never the string itself: it may hold a password.
-            WriteFailure(e, nameof(DatabaseUrl));
             return;
         }
 
         (subject.Database, subject.Server) = (connection.Database, connection.Describe());
-        var where = string.Join(", ", destinations.Select(d => d.Location));
-        if (!Confirm($"database {connection.Database} ({connection.Describe()})", $"Back up to {where}"))
+
+        // New ones for each backup: they keep what they saw.
+        IReadOnlyList<ICapture> captures;
+        try
         {
+            captures = Captures();
+        }
+        catch (MoltException e)
+        {
+            WriteFailure(e);
             return;
         }
 
@@ -140,12 +145,27 @@ public sealed class NewMoltBackupCommand : StoreCommand
             LockTimeout = LockTimeout,
             ExcludeTables = [.. database.ExcludeTables, .. ExcludeTable],
             ExcludeTableData = [.. database.ExcludeTableData, .. ExcludeTableData],
+            Captures = captures,
             TextRows = DataFormat == "Text",
             ClientToolFolder = ClientToolPath is null ? null : GetUnresolvedProviderPathFromPSPath(ClientToolPath),
         };
+        var where = string.Join(", ", destinations.Select(d => d.Location));
         WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"Backing up {connection.Describe()} to {where} with {Jobs} jobs."));
         var problems = new List<MoltException>();
-        if (Run((observer, token) => BackupOperation.RunAsync(options, observer, problems.Add, token), out var backup, connection.Database))
+        Task<bool> ApproveAsync(BackupPreview preview, IOperationObserver observer, CancellationToken token) => ConfirmAsync(observer, $"database {connection.Database} ({connection.Describe()})", $"Back up {preview}", () =>
+        {
+            foreach (var table in preview.Tables)
+            {
+                WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"{table.Table}: {table.Bytes:N0} bytes on the server"));
+            }
+
+            foreach (var left in preview.LeftToPgDump)
+            {
+                WriteVerbose(left);
+            }
+        }, token);
+
+        if (Run((observer, token) => BackupOperation.RunAsync(options, preview => ApproveAsync(preview, observer, token), observer, problems.Add, token), out var backup, connection.Database) && backup is not null)
         {
             (subject.Backup, subject.BackupId, subject.IsDone) = (backup.Name, backup.Id, true);
             WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"{backup.Path}: {backup.Rows:N0} rows of {backup.Tables} tables in {backup.Size:N0} bytes, {backup.Duration.TotalSeconds:0.0} s."));
@@ -159,4 +179,10 @@ public sealed class NewMoltBackupCommand : StoreCommand
 
         problems.ForEach(p => WriteFailure(p));
     }
+
+    /// <summary>What is named, else what the plan takes along with its databases; one that is named by a URL is not the plan's.</summary>
+    private List<ICapture> Captures() =>
+    [
+        .. EnvironmentFiles.Find(EnvironmentFile?.Select(f => new PlannedFile(GetUnresolvedProviderPathFromPSPath(f))) ?? (DatabaseUrl is null ? Plan.Plan.Environment : [])),
+    ];
 }

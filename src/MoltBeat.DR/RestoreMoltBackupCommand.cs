@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Management.Automation;
 using MoltBeat.DR.Engine;
+using MoltBeat.DR.Engine.Application;
 using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Plan;
 using MoltBeat.DR.Engine.Postgres;
@@ -8,9 +9,9 @@ using MoltBeat.DR.Engine.Recovery;
 
 namespace MoltBeat.DR;
 
-/// <summary>Restores a backup into a new database, and proves that it is all there.</summary>
+/// <summary>Restores a backup into a new database, and proves that it is all there; and what the backup holds beside it.</summary>
 [Cmdlet(VerbsData.Restore, "MoltBackup", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
-[OutputType(typeof(RestoreResult))]
+[OutputType(typeof(RestoreResult), typeof(EnvironmentRestoreResult))]
 public sealed class RestoreMoltBackupCommand : StoreCommand
 {
     /// <summary>The archive; Get-MoltBackup's objects bind here.</summary>
@@ -65,7 +66,7 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
     [Parameter]
     public SwitchParameter NoTablespaces { get; set; }
 
-    /// <summary>Together with -Confirm:$false: restore under the name of a production database without its name being typed.</summary>
+    /// <summary>Replace environment files and folders that are there; each is kept beside under another name. Together with -Confirm:$false: restore under the name of a production database without its name being typed.</summary>
     [Parameter]
     public SwitchParameter Force { get; set; }
 
@@ -73,7 +74,33 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
     [Parameter]
     public string? ClientToolPath { get; set; }
 
+    /// <summary>What to restore: exactly these. Without it the database alone.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public RestorePart[] Include { get; set; } = [RestorePart.Database];
+
+    /// <summary>The folder that environment files go to.</summary>
+    [Parameter]
+    public string? EnvironmentPath { get; set; }
+
+    /// <summary>Environment files go to where they were when the backup was made.</summary>
+    [Parameter]
+    public SwitchParameter EnvironmentInPlace { get; set; }
+
     protected override AuditAction? Audits => new("Restore", IsGuarded: true);
+
+    protected override void BeginProcessing()
+    {
+        base.BeginProcessing();
+        try
+        {
+            CheckPlaces();
+        }
+        catch (MoltException e)
+        {
+            WriteFailure(e, nameof(Include));
+        }
+    }
 
     protected override void ProcessRecord() => Audited(Restore);
 
@@ -91,62 +118,147 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
             return;
         }
 
-        if (!RunOn(copies.Select(c => c.Store).ToList(), (stores, observer, token) => new BackupCatalog(stores).ReadAsync(copies[0].Name, token, e => observer.Warning(e.Message)), out var backup, Path))
+        if (!RunOn(copies.Select(c => c.Store).ToList(), (stores, observer, token) => new BackupCatalog(stores).ReadNearestAsync(copies[0].Name, e => observer.Warning(e.Message), token), out var nearest, Path))
         {
             return;
         }
 
+        var backup = nearest.Backup;
         (subject.Database, subject.BackupId) = (backup.Database, backup.Id);
-        ConnectionSettings connection;
-        try
+
+        // What stands in the way of anything is found before anything is done.
+        var whole = copies.Skip(nearest.Skipped).ToList();
+        var kinds = Kinds();
+        IReadOnlyList<ExtraRestoreItem> extras = [];
+        if (kinds.Count > 0)
         {
-            var url = UrlOf(DatabaseUrl, planned => planned.Count == 1 ? planned[0] : planned.FirstOrDefault(d => d.Name == backup.Database));
-            connection = ConnectionSettings.Parse(url, Credential?.UserName, Credential?.GetNetworkCredential().Password);
-        }
-        catch (MoltException e)
-        {
-            // Never the string itself: it may hold a password.
-            WriteFailure(e, nameof(DatabaseUrl));
-            return;
+            if (!RunOn(StoresOf(whole), (stores, observer, token) => ExtrasOf(stores, whole, kinds, observer).PlanAsync(token), out var planned, Path))
+            {
+                return;
+            }
+
+            extras = planned;
         }
 
-        var database = TargetDatabase ?? DefaultName(backup);
-        (subject.Target, subject.Server) = (database, connection.WithDatabase(database).Describe());
-        var what = Table.Length > 0
-            ? $"tables {string.Join(", ", Table)}"
-            : string.Create(CultureInfo.InvariantCulture, $"{backup.Rows:N0} rows of {backup.Tables} tables");
-        if (!Confirm(
-            string.Create(CultureInfo.InvariantCulture, $"new database {database} ({connection.WithDatabase(database).Describe()})"),
-            string.Create(CultureInfo.InvariantCulture, $"Restore {what} from {backup.Name}, state of {backup.Created.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC")))
-        {
-            return;
-        }
-
-        if (IsProduction(database) && !ConfirmByName(database, $"This restores as {database}, which the plan calls a production database.", Force))
+        var problems = extras.Select(i => i.Problem).OfType<MoltException>().ToList();
+        problems.ForEach(p => WriteFailure(p));
+        if (problems.Count > 0)
         {
             return;
         }
 
-        var options = new RestoreOptions
+        RestoreOptions? database = null;
+        if (Include.Contains(RestorePart.Database))
         {
-            Connection = connection,
-            TargetDatabase = database,
-            Jobs = Jobs,
-            Tables = Table,
-            SkipProof = SkipProof,
-            KeepFailed = KeepFailed,
-            NoOwner = NoOwner,
-            CreateRoles = CreateRoles,
-            NoTablespaces = NoTablespaces,
-            ClientToolFolder = ClientToolPath is null ? null : GetUnresolvedProviderPathFromPSPath(ClientToolPath),
-        };
-        WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"Restoring {backup.Path} into {connection.WithDatabase(database).Describe()} with {Jobs} jobs."));
-        var whole = CopiesOf(backup.Path, backup.Locations);
-        if (RunOn(whole.Select(c => c.Store).ToList(), (stores, observer, token) => RestoreOperation.RunAsync(stores.Zip(whole, (s, c) => (s, c.Name)).ToList(), options, observer, token), out var result, Path))
-        {
-            subject.IsDone = true;
-            WriteObject(result);
+            if (!TryParse(() => UrlOf(DatabaseUrl, planned => planned.Count == 1 ? planned[0] : planned.FirstOrDefault(d => d.Name == backup.Database)), Credential, out var connection))
+            {
+                return;
+            }
+
+            database = Options(backup, connection);
         }
+
+        // All questions come first, too: nobody sits and waits for the second one while a database is loading.
+        var chosen = extras.Where(i => Confirm(i.Target, $"{i.Action}; from {backup.Name}, state of {Time(backup)}")).ToList();
+        if (database is not null && !RestoreDatabase(whole, backup, database, subject))
+        {
+            return;
+        }
+
+        if (chosen.Count > 0 && RunOn(StoresOf(whole), async (stores, observer, token) =>
+        {
+            var (done, failed) = (new List<ExtraRestoreResult>(), new List<MoltException>());
+            await ExtrasOf(stores, whole, kinds, observer).RunAsync(chosen, done.Add, failed.Add, token).ConfigureAwait(false);
+            return (done, failed);
+        }, out var result, Path))
+        {
+            subject.IsDone |= result.failed.Count == 0;
+            WriteObject(result.done, enumerateCollection: true);
+            result.failed.ForEach(e => WriteFailure(e));
+        }
+    }
+
+    private static List<StoreSettings> StoresOf(IReadOnlyList<(StoreSettings Store, string Name)> copies) => copies.Select(c => c.Store).ToList();
+
+    private static ExtrasRestore ExtrasOf(IReadOnlyList<Engine.Storage.IBackupStore> stores, IReadOnlyList<(StoreSettings Store, string Name)> copies, IReadOnlyList<IExtraRestore> kinds, IOperationObserver observer)
+        => new(stores.Zip(copies, (s, c) => (s, c.Name)).ToList(), kinds, observer);
+
+    private void CheckPlaces()
+    {
+        Need(RestorePart.Environment, EnvironmentPath is not null || EnvironmentInPlace, "-EnvironmentPath or -EnvironmentInPlace");
+        if (EnvironmentPath is not null && EnvironmentInPlace)
+        {
+            throw new MoltException("IncludeInvalid", ErrorKind.InvalidArgument, "Environment files cannot go both to -EnvironmentPath and to where they were.", "Leave one of the two out.", nameof(EnvironmentInPlace));
+        }
+    }
+
+    private void Need(RestorePart part, bool place, string parameter)
+    {
+        if (Include.Contains(part) != place)
+        {
+            throw new MoltException("IncludeInvalid", ErrorKind.InvalidArgument,
+                place ? $"{parameter} is given, and -Include does not name {part}: nothing would be restored there." : $"-Include names {part}, and nothing says where to.",
+                place ? $"Add {part} to -Include." : $"Give {parameter}.", nameof(Include));
+        }
+    }
+
+    private List<IExtraRestore> Kinds()
+    {
+        var kinds = new List<IExtraRestore>();
+        if (Include.Contains(RestorePart.Environment))
+        {
+            kinds.Add(new EnvironmentRestore(EnvironmentPath is null ? null : GetUnresolvedProviderPathFromPSPath(EnvironmentPath), Force));
+        }
+
+        return kinds;
+    }
+
+    private RestoreOptions Options(BackupInfo backup, ConnectionSettings connection) => new()
+    {
+        Connection = connection,
+        TargetDatabase = TargetDatabase ?? DefaultName(backup),
+        Jobs = Jobs,
+        Tables = Table,
+        SkipProof = SkipProof,
+        KeepFailed = KeepFailed,
+        NoOwner = NoOwner,
+        CreateRoles = CreateRoles,
+        NoTablespaces = NoTablespaces,
+        Backup = backup,
+        ClientToolFolder = ClientToolPath is null ? null : GetUnresolvedProviderPathFromPSPath(ClientToolPath),
+    };
+
+    /// <returns>False when it failed; true also when the user did not want it.</returns>
+    private bool RestoreDatabase(IReadOnlyList<(StoreSettings Store, string Name)> copies, BackupInfo backup, RestoreOptions options, AuditSubject subject)
+    {
+        var where = options.Connection.WithDatabase(options.TargetDatabase).Describe();
+        (subject.Target, subject.Server) = (options.TargetDatabase, where);
+        if (!IsWhatIf && IsProduction(options.TargetDatabase) && !ConfirmByName(options.TargetDatabase, $"This restores as {options.TargetDatabase}, which the plan calls a production database.", Force))
+        {
+            return false;
+        }
+
+        WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"Restoring {backup.Path} into {where} with {options.Jobs} jobs."));
+        Task<bool> ApproveAsync(RestorePlan plan, IOperationObserver observer, CancellationToken token) => ConfirmAsync(observer,
+            $"new database {options.TargetDatabase} ({where})", $"Restore from {backup.Name}, state of {Time(backup)}: {plan}", null, token);
+
+        if (RunOn(StoresOf(copies), (stores, observer, token) => RestoreOperation.RunAsync(stores.Zip(copies, (s, c) => (s, c.Name)).ToList(), options, plan => ApproveAsync(plan, observer, token), observer, token), out var result, Path))
+        {
+            if (result is not null)
+            {
+                subject.IsDone = true;
+                WriteObject(result);
+            }
+
+            return true;
+        }
+
+        if (Include.Length > 1)
+        {
+            WriteWarning("The database could not be restored, so nothing else was touched.");
+        }
+
+        return false;
     }
 
     /// <summary>
@@ -165,6 +277,8 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
             return false;
         }
     });
+
+    private static string Time(BackupInfo backup) => backup.Created.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
 
     private static string DefaultName(BackupInfo backup)
     {

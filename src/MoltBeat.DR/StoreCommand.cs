@@ -1,9 +1,11 @@
 using System.Collections;
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Management.Automation;
 using MoltBeat.DR.Engine;
 using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Plan;
+using MoltBeat.DR.Engine.Postgres;
 using MoltBeat.DR.Engine.Storage;
 
 namespace MoltBeat.DR;
@@ -35,6 +37,25 @@ public abstract class StoreCommand : MoltCommand
     protected string? UrlOf(string? given, Func<IReadOnlyList<PlannedDatabase>, PlannedDatabase?> choose)
         => given ?? (choose(Plan.Databases) is { } database ? SessionPlan.Secrets(this).Resolve(database.Url) : null);
 
+    /// <summary>Reads a connection string, and what libpq's variables and files say where it is silent. A failure has been written then, and never with the string itself: it may hold a password.</summary>
+    /// <param name="url">Gives the string: may ask a vault, and fail.</param>
+    /// <param name="credential">Role and password, over what the string says.</param>
+    /// <param name="connection">What it says.</param>
+    protected bool TryParse(Func<string?> url, PSCredential? credential, [NotNullWhen(true)] out ConnectionSettings? connection)
+    {
+        try
+        {
+            connection = ConnectionSettings.Parse(url(), credential?.UserName, credential?.GetNetworkCredential().Password);
+            return true;
+        }
+        catch (MoltException e)
+        {
+            WriteFailure(e, "DatabaseUrl");
+            connection = null;
+            return false;
+        }
+    }
+
     /// <summary>Whether the text names one backup and not a store.</summary>
     protected bool IsItem(string text)
         => StoreSettings.IsUri(text) ? text.Split('?')[0].EndsWith(".tar", StringComparison.Ordinal) : File.Exists(Absolute(text));
@@ -58,7 +79,7 @@ public abstract class StoreCommand : MoltCommand
 
     /// <summary>Runs an operation on stores that are open for as long as it runs.</summary>
     protected bool RunOn<T>(IReadOnlyList<StoreSettings> settings, Func<IReadOnlyList<IBackupStore>, IOperationObserver, CancellationToken, Task<T>> operation,
-        [System.Diagnostics.CodeAnalysis.MaybeNullWhen(false)] out T result, object? target = null)
+        [MaybeNullWhen(false)] out T result, object? target = null)
         => Run(async (observer, token) =>
         {
             var stores = new List<IBackupStore>();

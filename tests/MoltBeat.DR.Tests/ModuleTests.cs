@@ -67,6 +67,7 @@ public sealed class ModuleTests : IDisposable
                 "dependencies/AWSSDK.Core.dll",
                 "dependencies/AWSSDK.S3.dll",
                 "dependencies/AWSSDK.SecurityToken.dll",
+                "dependencies/BouncyCastle.Cryptography.dll",
                 "dependencies/Microsoft.Extensions.DependencyInjection.Abstractions.dll",
                 "dependencies/Microsoft.Extensions.Logging.Abstractions.dll",
                 "dependencies/MoltBeat.DR.Engine.dll",

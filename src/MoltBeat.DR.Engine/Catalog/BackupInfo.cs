@@ -5,9 +5,10 @@ namespace MoltBeat.DR.Engine.Catalog;
 /// <summary>One backup, as its manifest and its records tell of it.</summary>
 public sealed class BackupInfo
 {
-    internal BackupInfo(Manifest manifest, string name, IReadOnlyList<BackupLocation> locations, IReadOnlyList<FailedCopy>? failures = null)
+    internal BackupInfo(Manifest manifest, string manifestSha256, string name, IReadOnlyList<BackupLocation> locations, IReadOnlyList<FailedCopy>? failures = null)
     {
         Manifest = manifest;
+        ManifestSha256 = manifestSha256;
         Id = manifest.Id;
         Database = manifest.Database;
         Kind = manifest.Kind;
@@ -19,6 +20,7 @@ public sealed class BackupInfo
         Tables = manifest.Tables;
         ServerVersion = manifest.Server.Version;
         Notes = manifest.Notes;
+        Extras = manifest.Extras;
         Name = name;
         Locations = [.. locations];
         Failures = failures ?? [];
@@ -27,6 +29,9 @@ public sealed class BackupInfo
     }
 
     internal Manifest Manifest { get; }
+
+    /// <summary>Whatever bears the same is the same archive to the last byte.</summary>
+    internal string ManifestSha256 { get; }
 
     public string Id { get; }
 
@@ -54,8 +59,17 @@ public sealed class BackupInfo
 
     public string ServerVersion { get; }
 
+    /// <summary>Whether its contents are encrypted.</summary>
+    public bool Encrypted => Manifest.Recipients.Count > 0;
+
+    /// <summary>The keys that its contents are encrypted to; empty when they are not.</summary>
+    public IReadOnlyList<RecipientInfo> Recipients => Manifest.Recipients;
+
     /// <summary>What it does not hold and why; empty when it holds all.</summary>
     public IReadOnlyList<string> Notes { get; }
+
+    /// <summary>What it holds beside the database: environment files, Redis, folders.</summary>
+    public IReadOnlyList<ExtraInfo> Extras { get; }
 
     /// <summary>File name.</summary>
     public string Name { get; }
@@ -88,5 +102,5 @@ public sealed class BackupInfo
     public override string ToString() => Name;
 
     /// <summary>The same backup with these copies.</summary>
-    internal BackupInfo With(IReadOnlyList<BackupLocation> locations, IReadOnlyList<FailedCopy> failures) => new(Manifest, Name, locations, failures);
+    internal BackupInfo With(IReadOnlyList<BackupLocation> locations, IReadOnlyList<FailedCopy> failures) => new(Manifest, ManifestSha256, Name, locations, failures);
 }

@@ -73,13 +73,14 @@ public static class CopyOperation
             CopyResult Done(CopyStatus status, string way, bool verified)
                 => new(archive.Manifest.Id, name, archive.Location, destination.Settings.ItemLocation(name), status, way, archive.Length, verified, clock.Elapsed) { Database = archive.Manifest.Database };
 
-            if (await destination.PrepareAsync(cancellationToken).ConfigureAwait(false) is { } warning)
+            if (await destination.CheckWritableAsync(cancellationToken).ConfigureAwait(false) is { } warning)
             {
                 observer.Warning(warning);
             }
 
             if (await IsThereAsync(archive, name, destination, cancellationToken).ConfigureAwait(false))
             {
+                await CopyPinAsync(source, file, archive.Manifest.Id, destination, cancellationToken).ConfigureAwait(false);
                 return Done(CopyStatus.AlreadyThere, "None", verified: false);
             }
 
@@ -96,6 +97,7 @@ public static class CopyOperation
                 await ReadBackAsync(name, destination, observer, cancellationToken).ConfigureAwait(false);
             }
 
+            await CopyPinAsync(source, file, archive.Manifest.Id, destination, cancellationToken).ConfigureAwait(false);
             return Done(CopyStatus.Copied, serverSide ? "ServerSide" : "Streamed", readBack);
         }
     }
@@ -119,6 +121,15 @@ public static class CopyOperation
                 ? true
                 : throw new MoltException("BackupExists", ErrorKind.AlreadyExists, $"{there.Location} is there already, and is another backup ({there.Manifest.Id}).",
                     "Nothing is overwritten: copy to another prefix or folder.", there.Location);
+        }
+    }
+
+    /// <summary>What is pinned here is pinned there, by the same record: a pin that was taken back there since stays taken back. What was verified here says nothing of there.</summary>
+    private static async Task CopyPinAsync(IBackupStore source, StoredFile file, string id, IBackupStore destination, CancellationToken cancellationToken)
+    {
+        if (await BackupCatalog.PinAsync(source, file, id, cancellationToken).ConfigureAwait(false) is var (record, pin))
+        {
+            await BackupCatalog.RecordAsync(destination, file.Name, record, pin, cancellationToken).ConfigureAwait(false);
         }
     }
 

@@ -20,6 +20,7 @@ public class PlanSchemaTests
     [InlineData(typeof(BackupPlan), "")]
     [InlineData(typeof(PlannedDatabase), "database")]
     [InlineData(typeof(PlannedStore), "store")]
+    [InlineData(typeof(PlannedSigning), "signing")]
     [InlineData(typeof(RetentionRules), "retention")]
     [InlineData(typeof(RetentionRule), "rule")]
     [InlineData(typeof(PlannedAudit), "audit")]
@@ -40,7 +41,7 @@ public class PlanSchemaTests
     [Fact]
     public void The_store_of_a_plan_takes_every_setting_that_a_URI_takes()
     {
-        var settings = StoreSettings.Parse("s3://bucket?endpoint=http://h&region=r&profile=p&role=r&storageClass=s&kmsKey=k&pathStyle=true&checksums=WhenRequired&objectLock=Governance&objectLockDays=1");
+        var settings = StoreSettings.Parse("s3://bucket?endpoint=http://h&region=r&profile=p&role=r&storageClass=s&kmsKey=k&pathStyle=true&checksums=WhenRequired&objectLock=Governance&objectLockDays=1&timeoutSeconds=1");
         var named = settings.ItemLocation("x").Split('?')[1].Split('&').Select(s => s.Split('=')[0]);
         Assert.Equal(named.Concat(["name", "location"]).Order(), PlanShape.Known(PlanJson.Default.GetTypeInfo(typeof(PlannedStore))!).Select(p => p.Name).Order());
     }
