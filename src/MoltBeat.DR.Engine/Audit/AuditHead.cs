@@ -1,5 +1,4 @@
 using System.Text.Json;
-using MoltBeat.DR.Engine.Storage;
 
 namespace MoltBeat.DR.Engine.Audit;
 

@@ -1,6 +1,5 @@
 using System.Globalization;
 using MoltBeat.DR.Engine.Plan;
-using MoltBeat.DR.Engine.Storage;
 
 namespace MoltBeat.DR.Engine.Audit;
 
