@@ -9,7 +9,7 @@ namespace MoltBeat.DR.Engine.Archive;
 internal sealed class FrameCompressor : IDisposable
 {
     /// <summary>
-    /// At level 1 zstd's own table of 2^13 is made for small machines. One of 2^15 finds nearly what level 2 does, in three
+    /// At level 1 zstd's own hash table of 2^14 is made for small machines. One of 2^15 finds nearly what level 2 does, in three
     /// quarters of its time.
     /// </summary>
     private const int FastHashLog = 15;
