@@ -71,6 +71,7 @@ need_test_servers() {
   need_postgres
   local missing=()
   have pgbouncer || missing+=(pgbouncer)
+  have gpg || missing+=(gnupg)
   # A Ceph gateway is the S3 of the tests.
   local program
   for program in ceph-mon ceph-osd radosgw; do
