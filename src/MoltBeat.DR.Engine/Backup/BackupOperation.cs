@@ -183,7 +183,7 @@ public sealed class BackupOperation
             var queue = new Queue<TableRange>(ranges);
             var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             var dumped = DumpAsync(archive, dumpArguments, passwords, started, stop);
-            writers = tables.Select((t, i) => new TableWriter(archive, t.Table, t.Format, i + 1, options.CompressionLevel, dumped, progress.Add) { PartBytes = options.PartBytes }).ToList();
+            writers = tables.Select((t, i) => new TableWriter(archive, t.Table, t.Format, i + 1, options.CompressionLevel, dumped, progress.Add) { PartBytes = options.PartBytes, PartBufferBytes = options.PartBytes + ArchiveFormat.PartBufferSlack }).ToList();
             var byTable = writers.ToDictionary(w => w.Table);
             var jobs = new List<Task> { dumped, WatchLocksAsync(holder, started.Task, stop) };
             for (var i = 0; i < Math.Min(options.Jobs, Math.Max(ranges.Count, 1)); i++)
