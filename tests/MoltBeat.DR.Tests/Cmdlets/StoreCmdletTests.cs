@@ -41,6 +41,18 @@ public sealed class StoreCmdletTests(ServerFixture fixture) : IDisposable
         await (await fixture.ServerAsync()).ExecuteAsync($"DROP DATABASE {name}", cancel: TestContext.Current.CancellationToken);
     }
 
+    [Theory]
+    [InlineData("Get-MoltBackup 's3:/bucket'")]
+    [InlineData("Get-MoltBackup 'https://bucket/x'")]
+    [InlineData("New-MoltBackup -DatabaseUrl postgresql://x -Destination 'gs://bucket' -Confirm:$false")]
+    [InlineData("Test-MoltStore 's3://x'")]
+    public void What_names_no_store_is_an_error_with_a_way_on(string command)
+    {
+        var error = _module.Run(command).Error;
+        Assert.StartsWith("StoreInvalid,", error.FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.Contains("s3://bucket/prefix", error.ErrorDetails.RecommendedAction, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task What_is_pinned_or_the_last_of_its_kind_is_not_removed()
     {
