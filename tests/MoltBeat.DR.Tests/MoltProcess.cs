@@ -19,9 +19,18 @@ internal static class MoltProcess
     }
 
     /// <summary>Runs with other variables than ours; those that are null are taken away.</summary>
-    public static async Task<ProcessResult> RunWithAsync(IReadOnlyDictionary<string, string?> environment, params string[] arguments)
+    public static Task<ProcessResult> RunWithAsync(IReadOnlyDictionary<string, string?> environment, params string[] arguments)
+        => RunToEndAsync(Staged.Molt, arguments, environment);
+
+    /// <summary>The same as somebody who is not root, to whom folders can be closed.</summary>
+    public static Task<ProcessResult> RunAsOrdinaryUserAsync(IReadOnlyDictionary<string, string?> environment, params string[] arguments)
+        => Environment.IsPrivilegedProcess
+            ? RunToEndAsync("setpriv", ["--reuid=postgres", "--regid=postgres", "--init-groups", Staged.Molt, .. arguments], environment)
+            : RunWithAsync(environment, arguments);
+
+    private static async Task<ProcessResult> RunToEndAsync(string file, string[] arguments, IReadOnlyDictionary<string, string?> environment)
     {
-        using var process = Start(Staged.Molt, arguments, environment);
+        using var process = Start(file, arguments, environment);
         process.StandardInput.Close();
         return await EndAsync(process);
     }

@@ -41,6 +41,26 @@ public sealed class StoreCmdletTests(ServerFixture fixture) : IDisposable
         await (await fixture.ServerAsync()).ExecuteAsync($"DROP DATABASE {name}", cancel: TestContext.Current.CancellationToken);
     }
 
+    [Fact]
+    public async Task A_folder_into_which_one_cannot_look_harms_no_other_place()
+    {
+        var backups = await fixture.BackupsAsync();
+        var root = Directory.CreateTempSubdirectory("molt-closed-");
+        try
+        {
+            File.SetUnixFileMode(root.FullName, (UnixFileMode)0b111_111_111);
+            Directory.CreateDirectory(Path.Combine(root.FullName, "closed"), UnixFileMode.None);
+            var environment = new Dictionary<string, string?> { ["DATABASE_URL"] = backups.ShopDatabase.Uri, ["HOME"] = root.FullName };
+            var result = await MoltProcess.RunAsOrdinaryUserAsync(environment, "-NonInteractive", "-Command",
+                $"$b = New-MoltBackup -Destination '{root.FullName}/closed', '{root.FullName}/open' -Confirm:$false; \"$($b.Locations) $($b.Failures.ErrorId) $($error[0].FullyQualifiedErrorId)\"");
+            Assert.Equal($"{root.FullName}/open/{Path.GetFileName(Assert.Single(Directory.GetFiles(Path.Combine(root.FullName, "open"), "*.tar")))} StoreNotReadable StoreNotReadable,MoltBeat.DR.NewMoltBackupCommand", result.Output.Trim());
+        }
+        finally
+        {
+            root.Delete(recursive: true);
+        }
+    }
+
     [Theory]
     [InlineData("Get-MoltBackup 's3:/bucket'")]
     [InlineData("Get-MoltBackup 'https://bucket/x'")]
