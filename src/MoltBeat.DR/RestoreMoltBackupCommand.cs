@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Management.Automation;
 using MoltBeat.DR.Engine;
+using MoltBeat.DR.Engine.Application;
+using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Plan;
 using MoltBeat.DR.Engine.Postgres;
@@ -8,10 +10,10 @@ using MoltBeat.DR.Engine.Recovery;
 
 namespace MoltBeat.DR;
 
-/// <summary>Restores a backup into a new database, and proves that it is all there.</summary>
+/// <summary>Restores a backup into a new database, and proves that it is all there; and what the backup holds beside it.</summary>
 [Cmdlet(VerbsData.Restore, "MoltBackup", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
-[OutputType(typeof(RestoreResult))]
-public sealed class RestoreMoltBackupCommand : StoreCommand
+[OutputType(typeof(RestoreResult), typeof(EnvironmentRestoreResult), typeof(FolderRestoreResult))]
+public sealed class RestoreMoltBackupCommand : KeyCommand
 {
     /// <summary>The archive; Get-MoltBackup's objects bind here.</summary>
     [Parameter(Position = 0, Mandatory = true, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
@@ -65,16 +67,55 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
     [Parameter]
     public SwitchParameter NoTablespaces { get; set; }
 
+    /// <summary>Replace environment files and folders that are there; each is kept beside under another name. Together with -Confirm:$false: restore under the name of a production database without its name being typed.</summary>
+    [Parameter]
+    public SwitchParameter Force { get; set; }
+
     /// <summary>The folder of pg_restore, in place of PATH and the usual ones.</summary>
     [Parameter]
     public string? ClientToolPath { get; set; }
 
-    protected override void ProcessRecord()
+    /// <summary>What to restore: exactly these. Without it the database alone.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public RestorePart[] Include { get; set; } = [RestorePart.Database];
+
+    /// <summary>The folder that environment files go to.</summary>
+    [Parameter]
+    public string? EnvironmentPath { get; set; }
+
+    /// <summary>Environment files go to where they were when the backup was made.</summary>
+    [Parameter]
+    public SwitchParameter EnvironmentInPlace { get; set; }
+
+    /// <summary>The folder in which the backup's folders are made, each under its name.</summary>
+    [Parameter]
+    public string? FolderPath { get; set; }
+
+    protected override AuditAction? Audits => new("Restore", IsGuarded: true);
+
+    protected override void BeginProcessing()
+    {
+        base.BeginProcessing();
+        try
+        {
+            CheckPlaces();
+        }
+        catch (MoltException e)
+        {
+            WriteFailure(e, nameof(Include));
+        }
+    }
+
+    protected override void ProcessRecord() => Audited(Restore);
+
+    private void Restore(AuditSubject subject)
     {
         IReadOnlyList<(StoreSettings Store, string Name)> copies;
         try
         {
             copies = CopiesOf(Path, Locations);
+            subject.In(copies.Select(c => c.Store)).Backup = copies[0].Name;
         }
         catch (MoltException e)
         {
@@ -82,58 +123,179 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
             return;
         }
 
-        if (!RunOn(copies.Select(c => c.Store).ToList(), (stores, observer, token) => new BackupCatalog(stores).ReadNearestAsync(copies[0].Name, e => observer.Warning(e.Message), token), out var nearest, Path))
+        if (!TryGetAccess(out var access))
+        {
+            return;
+        }
+
+        if (!RunOn(copies.Select(c => c.Store).ToList(), (stores, observer, token) => new BackupCatalog(stores, access).ReadNearestAsync(copies[0].Name, e => observer.Warning(e.Message), token), out var nearest, Path))
         {
             return;
         }
 
         var backup = nearest.Backup;
+        (subject.Database, subject.BackupId) = (backup.Database, backup.Id);
 
-        ConnectionSettings connection;
-        try
-        {
-            var url = UrlOf(DatabaseUrl, planned => planned.Count == 1 ? planned[0] : planned.FirstOrDefault(d => d.Name == backup.Database));
-            connection = ConnectionSettings.Parse(url, Credential?.UserName, Credential?.GetNetworkCredential().Password);
-        }
-        catch (MoltException e)
-        {
-            // Never the string itself: it may hold a password.
-            WriteFailure(e, nameof(DatabaseUrl));
-            return;
-        }
-
-        var database = TargetDatabase ?? DefaultName(backup);
-        var what = Table.Length > 0
-            ? $"tables {string.Join(", ", Table)}"
-            : string.Create(CultureInfo.InvariantCulture, $"{backup.Rows:N0} rows of {backup.Tables} tables");
-        if (!Confirm(
-            string.Create(CultureInfo.InvariantCulture, $"new database {database} ({connection.WithDatabase(database).Describe()})"),
-            string.Create(CultureInfo.InvariantCulture, $"Restore {what} from {backup.Name}, state of {backup.Created.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC")))
-        {
-            return;
-        }
-
-        var options = new RestoreOptions
-        {
-            Connection = connection,
-            TargetDatabase = database,
-            Jobs = Jobs,
-            Tables = Table,
-            SkipProof = SkipProof,
-            KeepFailed = KeepFailed,
-            NoOwner = NoOwner,
-            CreateRoles = CreateRoles,
-            NoTablespaces = NoTablespaces,
-            Backup = backup,
-            ClientToolFolder = ClientToolPath is null ? null : GetUnresolvedProviderPathFromPSPath(ClientToolPath),
-        };
-        WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"Restoring {backup.Path} into {connection.WithDatabase(database).Describe()} with {Jobs} jobs."));
+        // What stands in the way of anything is found before anything is done.
         var whole = copies.Skip(nearest.Skipped).ToList();
-        if (RunOn(whole.Select(c => c.Store).ToList(), (stores, observer, token) => RestoreOperation.RunAsync(stores.Zip(whole, (s, c) => (s, c.Name)).ToList(), options, observer, token), out var result, Path))
+        var kinds = Kinds();
+        IReadOnlyList<ExtraRestoreItem> extras = [];
+        if (kinds.Count > 0)
         {
-            WriteObject(result);
+            if (!RunOn(StoresOf(whole), (stores, observer, token) => ExtrasOf(stores, whole, kinds, access, observer).PlanAsync(token), out var planned, Path))
+            {
+                return;
+            }
+
+            extras = planned;
+        }
+
+        var problems = extras.Select(i => i.Problem).OfType<MoltException>().ToList();
+        problems.ForEach(p => WriteFailure(p));
+        if (problems.Count > 0)
+        {
+            return;
+        }
+
+        RestoreOptions? database = null;
+        if (Include.Contains(RestorePart.Database))
+        {
+            if (!TryParse(() => UrlOf(DatabaseUrl, planned => planned.Count == 1 ? planned[0] : planned.FirstOrDefault(d => d.Name == backup.Database)), Credential, out var connection))
+            {
+                return;
+            }
+
+            database = Options(backup, connection, access);
+        }
+
+        // All questions come first, too: nobody sits and waits for the second one while a database is loading.
+        var chosen = extras.Where(i => Confirm(i.Target, $"{i.Action}; from {backup.Name}, state of {Time(backup)}")).ToList();
+        if (database is not null && !RestoreDatabase(whole, backup, database, subject))
+        {
+            return;
+        }
+
+        if (chosen.Count > 0 && RunOn(StoresOf(whole), async (stores, observer, token) =>
+        {
+            var (done, failed) = (new List<ExtraRestoreResult>(), new List<MoltException>());
+            await ExtrasOf(stores, whole, kinds, access, observer).RunAsync(chosen, done.Add, failed.Add, token).ConfigureAwait(false);
+            return (done, failed);
+        }, out var result, Path))
+        {
+            subject.IsDone |= result.failed.Count == 0;
+            WriteObject(result.done, enumerateCollection: true);
+            result.failed.ForEach(e => WriteFailure(e));
         }
     }
+
+    private static List<StoreSettings> StoresOf(IReadOnlyList<(StoreSettings Store, string Name)> copies) => copies.Select(c => c.Store).ToList();
+
+    private static ExtrasRestore ExtrasOf(IReadOnlyList<Engine.Storage.IBackupStore> stores, IReadOnlyList<(StoreSettings Store, string Name)> copies, IReadOnlyList<IExtraRestore> kinds, ArchiveAccess access, IOperationObserver observer)
+        => new(stores.Zip(copies, (s, c) => (s, c.Name)).ToList(), kinds, observer, access);
+
+    private void CheckPlaces()
+    {
+        Need(RestorePart.Environment, EnvironmentPath is not null || EnvironmentInPlace, "-EnvironmentPath or -EnvironmentInPlace");
+        Need(RestorePart.Folders, FolderPath is not null, "-FolderPath");
+        if (EnvironmentPath is not null && EnvironmentInPlace)
+        {
+            throw new MoltException("IncludeInvalid", ErrorKind.InvalidArgument, "Environment files cannot go both to -EnvironmentPath and to where they were.", "Leave one of the two out.", nameof(EnvironmentInPlace));
+        }
+    }
+
+    private void Need(RestorePart part, bool place, string parameter)
+    {
+        if (Include.Contains(part) != place)
+        {
+            throw new MoltException("IncludeInvalid", ErrorKind.InvalidArgument,
+                place ? $"{parameter} is given, and -Include does not name {part}: nothing would be restored there." : $"-Include names {part}, and nothing says where to.",
+                place ? $"Add {part} to -Include." : $"Give {parameter}.", nameof(Include));
+        }
+    }
+
+    private List<IExtraRestore> Kinds()
+    {
+        var kinds = new List<IExtraRestore>();
+        if (Include.Contains(RestorePart.Environment))
+        {
+            kinds.Add(new EnvironmentRestore(EnvironmentPath is null ? null : GetUnresolvedProviderPathFromPSPath(EnvironmentPath), Force));
+        }
+
+        if (Include.Contains(RestorePart.Folders))
+        {
+            kinds.Add(new FolderRestore(GetUnresolvedProviderPathFromPSPath(FolderPath), Force));
+        }
+
+        return kinds;
+    }
+
+    private RestoreOptions Options(BackupInfo backup, ConnectionSettings connection, ArchiveAccess access) => new()
+    {
+        Access = access,
+        Connection = connection,
+        TargetDatabase = TargetDatabase ?? DefaultName(backup),
+        Jobs = Jobs,
+        Tables = Table,
+        SkipProof = SkipProof,
+        KeepFailed = KeepFailed,
+        NoOwner = NoOwner,
+        CreateRoles = CreateRoles,
+        NoTablespaces = NoTablespaces,
+        Backup = backup,
+        ClientToolFolder = ClientToolPath is null ? null : GetUnresolvedProviderPathFromPSPath(ClientToolPath),
+    };
+
+    /// <returns>False when it failed; true also when the user did not want it.</returns>
+    private bool RestoreDatabase(IReadOnlyList<(StoreSettings Store, string Name)> copies, BackupInfo backup, RestoreOptions options, AuditSubject subject)
+    {
+        var where = options.Connection.WithDatabase(options.TargetDatabase).Describe();
+        (subject.Target, subject.Server) = (options.TargetDatabase, where);
+        if (!IsWhatIf && IsProduction(options.TargetDatabase) && !ConfirmByName(options.TargetDatabase, $"This restores as {options.TargetDatabase}, which the plan calls a production database.", Force))
+        {
+            return false;
+        }
+
+        WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"Restoring {backup.Path} into {where} with {options.Jobs} jobs."));
+        Task<bool> ApproveAsync(RestorePlan plan, IOperationObserver observer, CancellationToken token) => ConfirmAsync(observer,
+            $"new database {options.TargetDatabase} ({where})", $"Restore from {backup.Name}, state of {Time(backup)}: {plan}", null, token);
+
+        if (RunOn(StoresOf(copies), (stores, observer, token) => RestoreOperation.RunAsync(stores.Zip(copies, (s, c) => (s, c.Name)).ToList(), options, plan => ApproveAsync(plan, observer, token), observer, token), out var result, Path))
+        {
+            if (result is not null)
+            {
+                subject.IsDone = true;
+                WriteObject(result);
+            }
+
+            return true;
+        }
+
+        if (Include.Length > 1)
+        {
+            WriteWarning("The database could not be restored, so nothing else was touched.");
+        }
+
+        return false;
+    }
+
+    /// <summary>
+    /// Whether the new database will bear the name of one that the plan calls production. The server is not compared: one
+    /// machine has many names, and the wrong guess would be the one that does harm.
+    /// </summary>
+    private bool IsProduction(string database) => Plan.Databases.Where(d => d.Production).Any(planned =>
+    {
+        try
+        {
+            return planned.Name == database || ConnectionSettings.Parse(SessionPlan.Secrets(this).Resolve(planned.Url)).Database == database;
+        }
+        catch (MoltException)
+        {
+            // Its real name cannot be found out here: the one in the plan has to do.
+            return false;
+        }
+    });
+
+    private static string Time(BackupInfo backup) => backup.Created.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
 
     private static string DefaultName(BackupInfo backup)
     {

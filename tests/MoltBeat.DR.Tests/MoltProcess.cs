@@ -18,21 +18,25 @@ internal static class MoltProcess
         return await EndAsync(process);
     }
 
-    /// <summary>Runs with other variables than ours; those that are null are taken away.</summary>
-    public static Task<ProcessResult> RunWithAsync(IReadOnlyDictionary<string, string?> environment, params string[] arguments)
-        => RunToEndAsync(Staged.Molt, arguments, environment);
+    /// <summary>Runs with further variables in its environment; those that are null are taken away.</summary>
+    public static Task<ProcessResult> RunWithAsync(IReadOnlyDictionary<string, string?> variables, params string[] arguments)
+        => RunWithAsync(variables, Limit, arguments);
+
+    /// <summary>Runs with further variables in its environment, and for longer than others may.</summary>
+    public static Task<ProcessResult> RunWithAsync(IReadOnlyDictionary<string, string?> variables, TimeSpan limit, params string[] arguments)
+        => RunToEndAsync(Staged.Molt, arguments, variables, limit);
 
     /// <summary>The same as somebody who is not root, to whom folders can be closed.</summary>
-    public static Task<ProcessResult> RunAsOrdinaryUserAsync(IReadOnlyDictionary<string, string?> environment, params string[] arguments)
+    public static Task<ProcessResult> RunAsOrdinaryUserAsync(IReadOnlyDictionary<string, string?> variables, params string[] arguments)
         => Environment.IsPrivilegedProcess
-            ? RunToEndAsync("setpriv", ["--reuid=postgres", "--regid=postgres", "--init-groups", Staged.Molt, .. arguments], environment)
-            : RunWithAsync(environment, arguments);
+            ? RunToEndAsync("setpriv", ["--reuid=postgres", "--regid=postgres", "--init-groups", Staged.Molt, .. arguments], variables, Limit)
+            : RunWithAsync(variables, arguments);
 
-    private static async Task<ProcessResult> RunToEndAsync(string file, string[] arguments, IReadOnlyDictionary<string, string?> environment)
+    private static async Task<ProcessResult> RunToEndAsync(string file, string[] arguments, IReadOnlyDictionary<string, string?> variables, TimeSpan limit)
     {
-        using var process = Start(file, arguments, environment);
+        using var process = Start(file, arguments, variables);
         process.StandardInput.Close();
-        return await EndAsync(process);
+        return await EndAsync(process, limit);
     }
 
     /// <summary>
@@ -68,9 +72,11 @@ internal static class MoltProcess
         return rest with { Output = seen + rest.Output };
     }
 
-    public static async Task<ProcessResult> EndAsync(Process process)
+    public static Task<ProcessResult> EndAsync(Process process) => EndAsync(process, Limit);
+
+    private static async Task<ProcessResult> EndAsync(Process process, TimeSpan time)
     {
-        using var limit = new CancellationTokenSource(Limit);
+        using var limit = new CancellationTokenSource(time);
         try
         {
             var output = process.StandardOutput.ReadToEndAsync(limit.Token);
@@ -81,7 +87,7 @@ internal static class MoltProcess
         catch (OperationCanceledException)
         {
             process.Kill(entireProcessTree: true);
-            throw new TimeoutException($"molt did not end within {Limit}.");
+            throw new TimeoutException($"molt did not end within {time}.");
         }
     }
 
@@ -91,7 +97,7 @@ internal static class MoltProcess
         kill.WaitForExit();
     }
 
-    private static Process Start(string file, string[] arguments, IReadOnlyDictionary<string, string?>? environment = null)
+    private static Process Start(string file, string[] arguments, IReadOnlyDictionary<string, string?>? variables = null)
     {
         var start = new ProcessStartInfo(file, arguments)
         {
@@ -100,7 +106,7 @@ internal static class MoltProcess
             RedirectStandardError = true,
             Environment = { ["TERM"] = "xterm", ["NO_COLOR"] = null },
         };
-        foreach (var (name, value) in environment ?? new Dictionary<string, string?>())
+        foreach (var (name, value) in variables ?? new Dictionary<string, string?>())
         {
             start.Environment[name] = value;
         }

@@ -16,8 +16,22 @@ public static class ArchiveFormat
     public const string DatabaseDump = "database.dump";
     public const string Contents = "contents.json.zst";
     public const string Manifest = "manifest.json";
+    public const string Signature = "manifest.sig";
     public const string Index = "index";
+
+    /// <summary>What restore.sh must know of the database; in encrypted archives only, where the script itself tells nothing.</summary>
+    public const string RestoreDetails = "restore.details.sh";
+
+    /// <summary>A random text whose SHA-256 the manifest gives: who can read it holds a private key for the archive.</summary>
+    public const string Canary = "canary.txt";
+
+    /// <summary>Behind the name of an encrypted member. Contents and code name members without it.</summary>
+    public const string EncryptedExtension = ".gpg";
+
     public const string DataFolder = "data/";
+    public const string EnvironmentFolder = "environment/";
+    public const string RedisFolder = "redis/";
+    public const string FilesFolder = "files/";
 
     /// <summary>Raw bytes after which a part ends at the next row.</summary>
     public const int PartBytes = 64 << 20;
@@ -33,6 +47,19 @@ public static class ArchiveFormat
 
     /// <summary>A zstd frame of zeros reaches about 33,000:1. Above this a part is no table's data, it is a bomb.</summary>
     public const long MaxExpansion = 40_000;
+
+    /// <summary>A detached signature is some hundred bytes.</summary>
+    public const int MaxSignatureBytes = 64 << 10;
+
+    /// <summary>Whether a member is never encrypted: what tells a person or a program how to go on.</summary>
+    public static bool StaysOpen(string name) => name is Readme or RestoreScript or Manifest or Signature or Index;
+
+    /// <summary>A member's name as contents and code have it.</summary>
+    public static string PlainName(string name) => name.EndsWith(EncryptedExtension, StringComparison.Ordinal) ? name[..^EncryptedExtension.Length] : name;
+
+    /// <summary>Name of the member that holds one part of a table of an encrypted archive: it does not tell the table's name.</summary>
+    public static string PartName(int number, int part, RowFormat format)
+        => FormattableString.Invariant($"{DataFolder}{number}/{part:D4}{(format == RowFormat.Binary ? ".copybin" : ".copy")}.zst");
 
     /// <summary>Name of the member that holds one part of a table.</summary>
     /// <param name="number">The table's number in <see cref="Archive.Contents.Tables"/>, from 1.</param>

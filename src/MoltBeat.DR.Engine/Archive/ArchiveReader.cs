@@ -5,20 +5,25 @@ using ZstdSharp;
 namespace MoltBeat.DR.Engine.Archive;
 
 /// <summary>
-/// Reads an archive from its end: index, manifest, then any member by position. Believes nothing in the file: lengths are
-/// bounded by the file, names by what the format allows, and every byte handed out is hashed on the way.
+/// Reads an archive from its end: index, manifest, signature, then any member by position. Believes nothing in the file:
+/// lengths are bounded by the file, names by what the format allows, and every byte handed out is hashed on the way. Members
+/// go by their plain names, whether they are encrypted or not.
 /// </summary>
 public sealed class ArchiveReader : IAsyncDisposable
 {
     private readonly IArchiveInput input;
+    private readonly IMemberOpener? opener;
     private readonly Dictionary<string, MemberInfo> members;
 
-    private ArchiveReader(IArchiveInput input, ArchiveIndex index, Manifest manifest)
+    private ArchiveReader(IArchiveInput input, IMemberOpener? opener, ArchiveIndex index, Manifest manifest, ReadOnlyMemory<byte>? signature, string? signer)
     {
         this.input = input;
+        this.opener = opener;
         Index = index;
         Manifest = manifest;
-        members = manifest.Members.ToDictionary(m => m.Name, StringComparer.Ordinal);
+        Signature = signature;
+        Signer = signer;
+        members = manifest.Members.ToDictionary(m => ArchiveFormat.PlainName(m.Name), StringComparer.Ordinal);
     }
 
     public string Location => input.Location;
@@ -29,10 +34,20 @@ public sealed class ArchiveReader : IAsyncDisposable
 
     public Manifest Manifest { get; }
 
+    /// <summary>Whether its members are encrypted.</summary>
+    public bool Encrypted => Manifest.Recipients.Count > 0;
+
+    /// <summary>The signature of its manifest, as it stands in the archive; null when there is none.</summary>
+    public ReadOnlyMemory<byte>? Signature { get; }
+
+    /// <summary>Fingerprint of the trusted key that signed it; null when nobody was asked whom to trust.</summary>
+    public string? Signer { get; }
+
     /// <param name="input">The archive; owned by the reader once this returns, closed when it fails.</param>
     /// <param name="cancellationToken">Stops the reading.</param>
-    /// <exception cref="MoltException"><c>NotAnArchive</c>, <c>ArchiveVersionUnknown</c>, <c>ArchiveDamaged</c>.</exception>
-    public static async Task<ArchiveReader> OpenAsync(IArchiveInput input, CancellationToken cancellationToken)
+    /// <param name="access">Opens encrypted members, and says whose signature is believed.</param>
+    /// <exception cref="MoltException"><c>NotAnArchive</c>, <c>ArchiveVersionUnknown</c>, <c>ArchiveDamaged</c>; with a verifier its own errors and <c>ArchiveRenamed</c>.</exception>
+    public static async Task<ArchiveReader> OpenAsync(IArchiveInput input, CancellationToken cancellationToken, ArchiveAccess? access = null)
     {
         try
         {
@@ -46,7 +61,15 @@ public sealed class ArchiveReader : IAsyncDisposable
                 throw Damaged(input.Location, "its manifest does not have the SHA-256 that the index gives");
             }
 
-            return new ArchiveReader(input, index, ParseManifest(json, index, input.Length, input.Location));
+            var manifest = ParseManifest(json, index, input.Length, input.Location);
+            var signature = index.SignatureLength > 0 ? await ReadSignatureAsync(input, index, cancellationToken).ConfigureAwait(false) : (ReadOnlyMemory<byte>?)null;
+            var signer = access?.Verifier?.Verify(json, signature, input.Location);
+            if (signer is not null)
+            {
+                CheckName(manifest, input.Location);
+            }
+
+            return new ArchiveReader(input, access?.Opener, index, manifest, signature, signer);
         }
         catch
         {
@@ -55,7 +78,7 @@ public sealed class ArchiveReader : IAsyncDisposable
         }
     }
 
-    /// <summary>The member of this name.</summary>
+    /// <summary>The member of this plain name.</summary>
     /// <exception cref="MoltException"><c>ArchiveDamaged</c> when there is none.</exception>
     public MemberInfo Member(string name)
         => members.TryGetValue(name, out var member) ? member : throw Damaged(Location, $"it has no member {name}");
@@ -65,9 +88,20 @@ public sealed class ArchiveReader : IAsyncDisposable
     /// <summary>The member's bytes as stored; throws at their end when they do not have the manifest's SHA-256.</summary>
     public Stream OpenMember(MemberInfo member) => new MemberStream(this, member);
 
-    /// <summary>The member's bytes decompressed; the stored bytes are checked likewise.</summary>
+    /// <summary>The member's plain bytes; the stored bytes are checked likewise. Reading throws what <see cref="IMemberOpener.OpenAsync"/> does.</summary>
+    /// <exception cref="MoltException"><c>PrivateKeyNeeded</c> when it is encrypted, and there is no key.</exception>
+    public Stream OpenPlain(MemberInfo member)
+        => !member.Name.EndsWith(ArchiveFormat.EncryptedExtension, StringComparison.Ordinal) ? OpenMember(member)
+            : opener is not null ? new PlainStream(OpenMember(member), opener, member.Name)
+            : throw new MoltException("PrivateKeyNeeded", ErrorKind.AuthenticationFailed, $"{Location} is encrypted to {string.Join(" and ", Manifest.Recipients.Select(r => r.Fingerprint))}, and no private key is at hand.",
+                "Name a private key with -KeyFile, or make it known to gpg on this machine.", Location);
+
+    /// <summary>The member's plain bytes decompressed; checked likewise.</summary>
     public Stream OpenCompressed(MemberInfo member)
-        => new DecompressionStream(OpenMember(member), bufferSize: 1 << 18, checkEndOfStream: true, leaveOpen: false);
+        => new DecompressionStream(OpenPlain(member), bufferSize: 1 << 18, checkEndOfStream: true, leaveOpen: false);
+
+    /// <summary>A part of something beside the database, decompressed and held against the contents.</summary>
+    internal ExtraReader OpenExtra(ExtraPart part) => new(this, part);
 
     /// <summary>Reads <c>contents.json</c> and checks that it agrees with the manifest.</summary>
     /// <exception cref="MoltException"><c>ArchiveDamaged</c>.</exception>
@@ -160,7 +194,7 @@ public sealed class ArchiveReader : IAsyncDisposable
         var names = new HashSet<string>(StringComparer.Ordinal);
         foreach (var member in manifest.Members)
         {
-            if (!IsSafeName(member.Name) || !names.Add(member.Name))
+            if (!IsSafeName(member.Name) || !names.Add(ArchiveFormat.PlainName(member.Name)))
             {
                 throw Damaged(location, $"its manifest has a member whose name is not allowed or is there twice ({Shown(member.Name)})");
             }
@@ -168,6 +202,13 @@ public sealed class ArchiveReader : IAsyncDisposable
             if (member.Offset != at + TarHeader.BlockBytes || member.Length < 0 || member.Length > index.ManifestOffset - member.Offset)
             {
                 throw Damaged(location, $"its manifest gives {member.Name} a place where it cannot be");
+            }
+
+            // In an encrypted archive nobody slips a readable member in, nor the other way round.
+            var mustBeEncrypted = manifest.Recipients.Count > 0 && !ArchiveFormat.StaysOpen(member.Name);
+            if (member.Name.EndsWith(ArchiveFormat.EncryptedExtension, StringComparison.Ordinal) != mustBeEncrypted)
+            {
+                throw Damaged(location, $"its manifest names {manifest.Recipients.Count} recipients, and {member.Name} is {(mustBeEncrypted ? "not " : "")}encrypted");
             }
 
             at = After(member.Offset, member.Length);
@@ -183,6 +224,29 @@ public sealed class ArchiveReader : IAsyncDisposable
         }
 
         return manifest;
+    }
+
+    private static async Task<ReadOnlyMemory<byte>> ReadSignatureAsync(IArchiveInput input, ArchiveIndex index, CancellationToken cancellationToken)
+    {
+        if (index.SignatureLength > ArchiveFormat.MaxSignatureBytes)
+        {
+            throw Damaged(input.Location, "its signature is larger than any");
+        }
+
+        var signature = new byte[index.SignatureLength];
+        await ReadExactlyAsync(input, index.SignatureOffset, signature, cancellationToken).ConfigureAwait(false);
+        return signature;
+    }
+
+    /// <summary>A signature speaks for the name as well: an older backup put in a newer one's place is not that one.</summary>
+    private static void CheckName(Manifest manifest, string location)
+    {
+        var name = location.Split('?')[0].Split('/', '\\')[^1];
+        if (manifest.Name != name)
+        {
+            throw new MoltException("ArchiveRenamed", ErrorKind.InvalidData, $"{location} was made and signed as {Shown(manifest.Name ?? "an archive without a name")}: it was renamed, or put in the place of another.",
+                "Find out who writes into the store. If you renamed it yourself, give it its name back.", location);
+        }
     }
 
     private static long After(long offset, long length) => offset + length + TarHeader.Padding(length);
@@ -210,7 +274,7 @@ public sealed class ArchiveReader : IAsyncDisposable
             long bytes = 0;
             foreach (var part in table.Parts)
             {
-                if (part.Rows < 0 || part.RawBytes < 0 || !part.Member.StartsWith(ArchiveFormat.DataFolder, StringComparison.Ordinal) || !parts.Add(part.Member))
+                if (part.Rows < 0 || part.RawBytes < 0 || part.Member != ArchiveFormat.PlainName(part.Member) || !part.Member.StartsWith(ArchiveFormat.DataFolder, StringComparison.Ordinal) || !parts.Add(part.Member))
                 {
                     throw Damaged(Location, $"its contents describe an impossible part of {table.QuotedName}");
                 }
@@ -240,9 +304,55 @@ public sealed class ArchiveReader : IAsyncDisposable
             throw Damaged(Location, $"its contents do not say which table {stray} is of");
         }
 
+        CheckExtras(contents);
         if (contents.Database.Grants?.Any(g => g.Privilege is not ("CONNECT" or "CREATE" or "TEMPORARY" or "TEMP")) == true)
         {
             throw Damaged(Location, "its contents name a right that no database has");
+        }
+    }
+
+    private void CheckExtras(Contents contents)
+    {
+        var names = new HashSet<(ExtraKind, string)>();
+        var parts = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var extra in contents.Extras)
+        {
+            if (!Enum.IsDefined(extra.Kind) || extra.Name.Length == 0 || !names.Add((extra.Kind, extra.Name)) || (extra.Missing is not null && extra.Parts.Count > 0))
+            {
+                throw Damaged(Location, $"its contents describe an impossible {Shown(extra.ToString())}");
+            }
+
+            foreach (var part in extra.Parts)
+            {
+                if (part.Items < 0 || part.RawBytes < 0 || part.Sha256.Length != 64 || !part.Sha256.All(char.IsAsciiHexDigitLower)
+                    || part.Member != ArchiveFormat.PlainName(part.Member) || !part.Member.StartsWith(ExtraNames.Folder(extra.Kind), StringComparison.Ordinal) || !parts.Add(part.Member))
+                {
+                    throw Damaged(Location, $"its contents describe an impossible part of {Shown(extra.ToString())}");
+                }
+
+                if (part.RawBytes / ArchiveFormat.MaxExpansion > Member(part.Member).Length + 64)
+                {
+                    throw Damaged(Location, $"{part.Member} would expand beyond anything real");
+                }
+            }
+
+            if (extra.Items != extra.Parts.Aggregate(0L, (sum, p) => checked(sum + p.Items)))
+            {
+                throw Damaged(Location, $"the parts of {Shown(extra.ToString())} do not sum to it");
+            }
+        }
+
+        if (!contents.Extras.Where(e => e.Missing is null).Select(e => new ExtraInfo(e.Kind, e.Name, e.Items)).SequenceEqual(Manifest.Extras))
+        {
+            throw Damaged(Location, "its contents and its manifest tell of different things beside the database");
+        }
+
+        foreach (var kind in Enum.GetValues<ExtraKind>())
+        {
+            if (members.Keys.FirstOrDefault(m => m.StartsWith(ExtraNames.Folder(kind), StringComparison.Ordinal) && !parts.Contains(m)) is { } stray)
+            {
+                throw Damaged(Location, $"its contents do not say what {stray} is");
+            }
         }
     }
 
@@ -258,6 +368,33 @@ public sealed class ArchiveReader : IAsyncDisposable
 
             offset += n;
             buffer = buffer[n..];
+        }
+    }
+
+    /// <summary>Decrypts from the first read on: finding the session key may take a program of its own.</summary>
+    private sealed class PlainStream(Stream stored, IMemberOpener opener, string member) : ForwardStream
+    {
+        private Stream? plain;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            plain ??= await opener.OpenAsync(stored, member, cancellationToken).ConfigureAwait(false);
+            return await plain.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing)
+            {
+                plain?.Dispose();
+                stored.Dispose();
+            }
+
+            base.Dispose(disposing);
         }
     }
 

@@ -29,7 +29,7 @@ public sealed record Contents
     public RowProof? LargeObjects { get; init; }
 
     /// <summary>What was taken along beside the database.</summary>
-    public IReadOnlyList<ExtraContents> Extras { get; init; } = [];
+    public IReadOnlyList<ExtraContents> Extras { get => field ?? []; init; }
 }
 
 /// <summary>What a backup can take along beside the database.</summary>
@@ -46,23 +46,40 @@ public sealed record ExtraContents
 {
     public required ExtraKind Kind { get; init; }
 
-    /// <summary>What it is called in the plan.</summary>
+    /// <summary>What it is called in the plan; no two of a kind are called the same.</summary>
     public required string Name { get; init; }
 
-    /// <summary>Variables' files, keys, or files and folders.</summary>
+    /// <summary>Variables' files, keys, or files and folders: the sum of the parts'.</summary>
     public required long Items { get; init; }
 
     /// <summary>Why it is not here although it was asked for; null when it is.</summary>
     public string? Missing { get; init; }
 
+    /// <summary>What was left out or changed while it was read, as sentences; empty when it holds all.</summary>
+    public IReadOnlyList<string> Notes { get => field ?? []; init; }
+
     public required IReadOnlyList<ExtraPart> Parts { get; init; }
+
+    public override string ToString() => $"{Kind} {Name}";
 }
 
 /// <param name="Member">The member that holds it, a zstd frame.</param>
 /// <param name="Items">Items in it.</param>
 /// <param name="Sha256">Of its bytes before compression, lower-case hexadecimal.</param>
 /// <param name="RawBytes">Bytes before compression.</param>
-public sealed record ExtraPart(string Member, long Items, string Sha256, long RawBytes);
+public sealed record ExtraPart(string Member, long Items, string Sha256, long RawBytes)
+{
+    /// <summary>The file that the part is, where it is one.</summary>
+    public ExtraFile? File { get; init; }
+}
+
+/// <summary>Where a file was, and how it was kept.</summary>
+/// <param name="Path">Absolute.</param>
+/// <param name="Mode">Permission bits in octal, as in <c>0600</c>; null where there are none.</param>
+/// <param name="Owner">User's name, or number when it has no name; null where there is none.</param>
+/// <param name="Group">Likewise.</param>
+/// <param name="Modified">UTC.</param>
+public sealed record ExtraFile(string Path, string? Mode, string? Owner, string? Group, DateTimeOffset Modified);
 
 /// <summary>Rows and their digest, in the form COPY gave them.</summary>
 public sealed record RowProof(long Rows, string Digest);

@@ -19,16 +19,23 @@ public sealed class DumpFile : IAsyncDisposable
     public static int MajorOf(string version)
         => int.TryParse(new string([.. version.TakeWhile(char.IsAsciiDigit)]), NumberStyles.None, CultureInfo.InvariantCulture, out var major) ? major : 0;
 
-    /// <summary>Copies the member out, checking its SHA-256.</summary>
-    /// <exception cref="MoltException"><c>ArchiveDamaged</c>, <c>TemporarySpace</c>.</exception>
+    /// <summary>Copies the member out, checking its SHA-256. Of an encrypted archive it goes to memory, and to no disk.</summary>
+    /// <exception cref="MoltException"><c>ArchiveDamaged</c>, <c>TemporarySpace</c>, <c>TemporaryMemory</c>, and those of encrypted members.</exception>
     public static async Task<DumpFile> ExtractAsync(ArchiveReader archive, CancellationToken cancellationToken)
     {
         var member = archive.Member(ArchiveFormat.DatabaseDump);
+        if (archive.Encrypted && member.Length > GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2)
+        {
+            throw new MoltException("TemporaryMemory", ErrorKind.ResourceFull,
+                string.Create(CultureInfo.InvariantCulture, $"{ArchiveFormat.DatabaseDump} has {member.Length / 1e6:N0} MB, more than half of this machine's memory: decrypted it is to lie in memory only."),
+                "Restore on a machine with more memory, or with the restore.sh in the archive, which streams it.", archive.Location);
+        }
+
         ScratchFile? file = null;
         try
         {
-            file = ScratchFile.Create();
-            var content = archive.OpenMember(member);
+            file = archive.Encrypted ? ScratchFile.CreateInMemory() : ScratchFile.Create();
+            var content = archive.OpenPlain(member);
             await using (content.ConfigureAwait(false))
             {
                 await content.CopyToAsync(file.Stream, 1 << 18, cancellationToken).ConfigureAwait(false);

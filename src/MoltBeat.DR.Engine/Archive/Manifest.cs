@@ -52,14 +52,29 @@ public sealed record Manifest
     /// <summary>What this backup does not hold and why, in sentences; empty when it holds all.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 
+    /// <summary>What was taken along beside the database; what could not be is among the notes.</summary>
+    public IReadOnlyList<ExtraInfo> Extras { get => field ?? []; init; }
+
     /// <summary>The file name that the archive was made under; null in archives of before there was one.</summary>
     public string? Name { get; init; }
 
     /// <summary>The keys that the members are encrypted to; empty when they are not.</summary>
-    public IReadOnlyList<RecipientInfo> Recipients { get; init; } = [];
+    public IReadOnlyList<RecipientInfo> Recipients { get => field ?? []; init; }
+
+    /// <summary>SHA-256 of the plain bytes of <see cref="ArchiveFormat.Canary"/>, lower-case hexadecimal; null when nothing is encrypted.</summary>
+    public string? Canary { get; init; }
 
     /// <summary>In the order in which they lie in the archive; without the manifest and the index themselves.</summary>
     public required IReadOnlyList<MemberInfo> Members { get; init; }
+}
+
+/// <summary>Something that was taken along beside the database.</summary>
+/// <param name="Kind">What it is.</param>
+/// <param name="Name">What it is called in the plan.</param>
+/// <param name="Items">Variables' files, keys, or files and folders.</param>
+public sealed record ExtraInfo(ExtraKind Kind, string Name, long Items)
+{
+    public override string ToString() => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Kind} {Name} ({Items:N0})");
 }
 
 /// <summary>The server a backup was taken from.</summary>

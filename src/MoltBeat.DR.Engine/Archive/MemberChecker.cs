@@ -18,6 +18,11 @@ internal sealed class MemberChecker : IDisposable
     {
         this.location = location;
         members = [.. archive.Manifest.Members, new MemberInfo(ArchiveFormat.Manifest, archive.Index.ManifestOffset, archive.Index.ManifestLength, archive.Index.ManifestSha256)];
+        if (archive.Signature is { } signature)
+        {
+            members.Add(new MemberInfo(ArchiveFormat.Signature, archive.Index.SignatureOffset, signature.Length, Convert.ToHexStringLower(SHA256.HashData(signature.Span))));
+        }
+
         next = members.FindIndex(m => m.Offset >= from) is var found and >= 0 ? found : members.Count;
         at = GoodUpTo = from;
     }

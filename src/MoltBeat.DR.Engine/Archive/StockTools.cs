@@ -6,49 +6,62 @@ namespace MoltBeat.DR.Engine.Archive;
 
 /// <summary>
 /// The first two members: how to restore without this module. <c>restore.sh</c> is POSIX sh and needs tar, zstd, psql and
-/// pg_restore; it makes a new database and removes it again when anything fails.
+/// pg_restore, and gpg for an encrypted archive; it makes a new database and removes it again when anything fails.
 /// </summary>
 public static class StockTools
 {
-    public static byte[] Readme(string archive, string id, DatabaseProperties database, string serverVersion, DateTimeOffset taken) => Encoding.UTF8.GetBytes($"""
-        A backup of the PostgreSQL database "{database.Name}"
-        =====================================================
+    public static byte[] Readme(string archive, string id, DatabaseProperties database, string serverVersion, DateTimeOffset taken, IReadOnlyList<RecipientInfo> recipients)
+    {
+        var encrypted = recipients.Count > 0;
+        var tools = encrypted ? "tar, gpg, zstd, psql and pg_restore" : "tar, zstd, psql and pg_restore";
+        var (ending, open) = encrypted ? (".gpg", " | gpg --decrypt") : ("", "");
+        var keys = encrypted ? $"""
 
-        taken     {taken.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture)} UTC
-        server    PostgreSQL {serverVersion}
-        encoding  {database.Encoding}
-        id        {id}
-        file      {archive}
 
-        To restore it with MoltBeat.DR (checks every row count and digest):
+            It is encrypted. One of these OpenPGP keys opens it, with the private key in the keyring of gpg:
 
-            Restore-MoltBackup -Path {archive} -DatabaseUrl postgresql://user@host/postgres -TargetDatabase NEW_NAME
+                {string.Join("\n    ", recipients.Select(r => $"{r.Fingerprint} (messages are to its key {r.KeyId})"))}
+            """ : "";
+        return Encoding.UTF8.GetBytes($"""
+            A backup of the PostgreSQL database "{database.Name}"
+            =====================================================
 
-        To restore it with nothing but tar, zstd, psql and pg_restore (PostgreSQL {serverVersion.Split('.')[0]} or newer):
+            taken     {taken.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture)} UTC
+            server    PostgreSQL {serverVersion}
+            encoding  {database.Encoding}
+            id        {id}
+            file      {archive}{keys}
 
-            tar -xf {archive} restore.sh
-            PGHOST=... PGUSER=... sh restore.sh {archive} NEW_NAME
+            To restore it with MoltBeat.DR (checks every row count and digest):
 
-        The roles that own things in the database must be there first. They are in globals.sql.zst:
+                Restore-MoltBackup -Path {archive} -DatabaseUrl postgresql://user@host/postgres -TargetDatabase NEW_NAME
 
-            tar -xOf {archive} globals.sql.zst | zstd -dc | less
+            To restore it with nothing but {tools} (PostgreSQL {serverVersion.Split('.')[0]} or newer):
 
-        What is in the file: globals.sql.zst (roles, tablespaces), database.dump (everything but the bulk of the rows, from
-        pg_dump -Fc), data/ (rows, in COPY format, zstd), contents.json.zst (row counts and digests of every table),
-        manifest.json (what lies where, with SHA-256), index (where the manifest is).
+                tar -xf {archive} restore.sh
+                PGHOST=... PGUSER=... sh restore.sh {archive} NEW_NAME
 
-        """);
+            The roles that own things in the database must be there first. They are in globals.sql.zst{ending}:
 
-    /// <summary>The script for this archive's tables.</summary>
+                tar -xOf {archive} globals.sql.zst{ending}{open} | zstd -dc | less
+
+            What is in the file{(encrypted ? " (names of encrypted members end in .gpg)" : "")}: globals.sql.zst (roles, tablespaces), database.dump (everything but
+            the bulk of the rows, from pg_dump -Fc), data/ (rows, in COPY format, zstd), contents.json.zst (row counts and digests
+            of every table), manifest.json (what lies where, with SHA-256), index (where the manifest is).
+
+            """);
+    }
+
+    /// <summary>What the script must know of this archive's database: shell functions that print SQL, and one that loads all rows.</summary>
     /// <param name="database">What the new database shall be like.</param>
     /// <param name="serverVersion"><c>server_version_num</c> of the source.</param>
     /// <param name="tables">The tables whose rows are in parts, in the order of their numbers.</param>
-    public static byte[] RestoreScript(DatabaseProperties database, int serverVersion, IReadOnlyList<(SourceTable Table, RowFormat Format)> tables)
+    public static byte[] RestoreDetails(DatabaseProperties database, int serverVersion, IReadOnlyList<(SourceTable Table, RowFormat Format)> tables)
     {
         // The names of an SQL_ASCII database's tables are bytes, which must reach the server as they are.
         var names = ByteText.EncodingFor(database.Encoding) ?? "UTF8";
         var script = new StringBuilder();
-        script.Append(Head.Replace("@ENCODING@", database.Encoding, StringComparison.Ordinal).Replace("@NAMES@", names, StringComparison.Ordinal));
+        script.Append("encoding=").Append(database.Encoding).Append(" names=").Append(names).Append('\n');
         script.Append("create_sql() { cat <<'MOLT_SQL'\n").Append(CreateDatabase.Create(database, ":\"db\"", serverVersion)).Append(";\nMOLT_SQL\n}\n");
         script.Append("finish_sql() { cat <<'MOLT_SQL'\n");
         foreach (var statement in CreateDatabase.Finish(database, ":\"db\"", roles: true))
@@ -66,9 +79,15 @@ public static class StockTools
                 $"rows {i + 1} {ShellQuote(CopySql.In(table.Schema, table.Name, table.Columns, format, names))}\n");
         }
 
-        script.Append("}\n").Append(Body);
+        script.Append("}\n");
         return [.. head, .. ByteText.Bytes(script.ToString(), database.Encoding)];
     }
+
+    /// <summary>The script. In an encrypted archive it tells nothing of the database, and reads that from a member of its own.</summary>
+    public static byte[] RestoreScript(ReadOnlySpan<byte> details, bool encrypted)
+        => encrypted
+            ? Encoding.UTF8.GetBytes(Head + EncryptedMembers + Rows + EncryptedBody + End)
+            : [.. Encoding.UTF8.GetBytes(Head + OpenMembers + Rows), .. details, .. Encoding.UTF8.GetBytes(OpenBody + End)];
 
     private static string ShellQuote(string text) => "'" + text.Replace("'", "'\\''", StringComparison.Ordinal) + "'";
 
@@ -102,30 +121,66 @@ public static class StockTools
         trap finish EXIT
         trap 'exit 130' INT
         trap 'exit 143' TERM
+        tar -tf "$archive" >"$work/members"
+
+        """;
+
+    private const string OpenMembers = """
+        member() { tar -xOf "$archive" "$1"; }
+
+        """;
+
+    private const string EncryptedMembers = """
+        command -v "${GPG:=gpg}" >/dev/null || { echo "restore.sh: gpg is not installed" >&2; exit 1; }
+        member() {
+          { tar -xOf "$archive" "$1" || echo tar >"$work/failed"; } | { "$GPG" --quiet --decrypt || echo gpg >"$work/failed"; }
+          [ ! -e "$work/failed" ] || return 1
+        }
+
+        """;
+
+    private const string Rows = """
         rows() {
-          for member in $(grep "^data/$1_" "$work/members" || true); do
-            echo "  $member"
-            { tar -xOf "$archive" "$member" || echo tar >"$work/failed"; } |
+          for name in $(grep "^data/$1[_/]" "$work/members" || true); do
+            echo "  $name"
+            { member "$name" || echo member >"$work/failed"; } |
               { zstd -dc || echo zstd >"$work/failed"; } |
-              PGCLIENTENCODING=@NAMES@ PGDATABASE=$target psql -X -q -v ON_ERROR_STOP=1 -c "SET client_encoding = '@ENCODING@'; $2"
+              PGCLIENTENCODING=$names PGDATABASE=$target psql -X -q -v ON_ERROR_STOP=1 -c "SET client_encoding = '$encoding'; $2"
             [ ! -e "$work/failed" ] || exit 1
           done
         }
 
         """;
 
-    private const string Body = """
-        tar -tf "$archive" >"$work/members"
-        tar -xOf "$archive" database.dump >"$work/database.dump"
+    private const string OpenBody = """
+        member database.dump >"$work/database.dump"
+        section() { pg_restore --exit-on-error --section="$1" -d "$dbname" "$work/database.dump"; }
+        indexes() { pg_restore --exit-on-error --section=post-data -j "$jobs" -d "$dbname" "$work/database.dump"; }
+
+        """;
+
+    // Decrypted the dump is to touch no disk, and a pipe feeds only one job.
+    private const string EncryptedBody = """
+        details=$(member restore.details.sh.gpg)
+        eval "$details"
+        section() {
+          { member database.dump.gpg || echo member >"$work/failed"; } | pg_restore --exit-on-error --section="$1" -d "$dbname"
+          [ ! -e "$work/failed" ] || exit 1
+        }
+        indexes() { section post-data; }
+
+        """;
+
+    private const string End = """
         create_sql | admin
         made=1
         echo 'schema'
-        pg_restore --exit-on-error --section=pre-data -d "$dbname" "$work/database.dump"
+        section pre-data
         echo 'rows'
         all_rows
-        pg_restore --exit-on-error --section=data -d "$dbname" "$work/database.dump"
+        section data
         echo 'indexes, keys, triggers'
-        pg_restore --exit-on-error --section=post-data -j "$jobs" -d "$dbname" "$work/database.dump"
+        indexes
         finish_sql | admin
         PGDATABASE=$target psql -X -q -v ON_ERROR_STOP=1 -c 'ANALYZE'
         echo "restored into $target"

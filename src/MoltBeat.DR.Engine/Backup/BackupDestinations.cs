@@ -21,7 +21,10 @@ internal sealed class BackupDestinations : IDisposable
         this.minimum = minimum;
     }
 
-    /// <summary>Opens the stores, and looks whether enough of them can be written to before any work is done.</summary>
+    /// <summary>What can be written to.</summary>
+    public IReadOnlyList<string> Locations => stores.ConvertAll(s => s.Location);
+
+    /// <summary>Opens the stores, and looks whether enough of them can be written to before any work is done. Changes nothing in them.</summary>
     /// <exception cref="MoltException"><c>TooFewCopies</c>; with one store only, that store's own error.</exception>
     public static async Task<BackupDestinations> OpenAsync(IReadOnlyList<StoreSettings> settings, int minimum, IOperationObserver observer, CancellationToken cancellationToken)
     {
@@ -42,7 +45,8 @@ internal sealed class BackupDestinations : IDisposable
             destinations.stores.AddRange(settings.Select(s => BackupStores.Open(s, observer)));
 
             // All at once, so that the wait for one that does not answer is the only one.
-            var asked = destinations.stores.ConvertAll(s => (Store: s, Answer: s.PrepareAsync(cancellationToken)));
+            async Task<string?> AskAsync(IBackupStore store) => await store.CheckWritableAsync(cancellationToken).ConfigureAwait(false);
+            var asked = destinations.stores.ConvertAll(s => (Store: s, Answer: AskAsync(s)));
             await ((Task)Task.WhenAll(asked.Select(a => a.Answer))).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             foreach (var (store, answer) in asked)
             {
@@ -140,14 +144,19 @@ internal sealed class BackupDestinations : IDisposable
             }
         }
 
+        ReportFailures(onProblem);
+        CheckEnough(locations.Count, locations.Count == 0 ? "were made" : $"were made ({string.Join(", ", locations)})");
+        await CheckClockAsync(first!, onProblem, cancellationToken).ConfigureAwait(false);
+        return first!.With(locations, failed);
+    }
+
+    /// <summary>Tells of each store that has failed although there are enough others.</summary>
+    public void ReportFailures(Action<MoltException> onProblem)
+    {
         if (!OnlyStoreFailed)
         {
             failures.ForEach(onProblem);
         }
-
-        CheckEnough(locations.Count, locations.Count == 0 ? "were made" : $"were made ({string.Join(", ", locations)})");
-        await CheckClockAsync(first!, onProblem, cancellationToken).ConfigureAwait(false);
-        return first!.With(locations, failed);
     }
 
     /// <summary>Looks in the nearest store for a backup that claims to be newer than the one just made.</summary>

@@ -1,6 +1,8 @@
 using System.Globalization;
+using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using MoltBeat.DR.Engine.Application;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Postgres;
@@ -44,18 +46,25 @@ public sealed class BackupOperation
     /// <param name="cancellationToken">Stops it; nothing of it is left then.</param>
     /// <exception cref="MoltException">See docs/errors.md for the ids.</exception>
     public static async Task<BackupInfo> RunAsync(BackupOptions options, IOperationObserver observer, Action<MoltException> onProblem, CancellationToken cancellationToken)
+        => (await RunAsync(options, null, observer, onProblem, cancellationToken).ConfigureAwait(false))!;
+
+    /// <summary>As the other, but looks first; until what it has found is approved nothing is changed anywhere, and nothing locked.</summary>
+    /// <returns>Null when it was not approved.</returns>
+    /// <inheritdoc cref="RunAsync(BackupOptions, IOperationObserver, Action{MoltException}, CancellationToken)"/>
+    public static async Task<BackupInfo?> RunAsync(BackupOptions options, Func<BackupPreview, Task<bool>>? approve, IOperationObserver observer, Action<MoltException> onProblem, CancellationToken cancellationToken)
     {
         foreach (var warning in options.Connection.Warnings)
         {
             observer.Warning(warning);
         }
 
+        await PrepareAsync(options, cancellationToken).ConfigureAwait(false);
         using var destinations = await BackupDestinations.OpenAsync(options.Destinations, options.MinimumCopies, observer, cancellationToken).ConfigureAwait(false);
         for (var attempt = 1; ; attempt++)
         {
             try
             {
-                return await TryAsync(destinations, options, observer, onProblem, cancellationToken).ConfigureAwait(false);
+                return await TryAsync(destinations, options, attempt == 1 ? approve : null, observer, onProblem, cancellationToken).ConfigureAwait(false);
             }
             catch (EntangledException) when (attempt < Attempts)
             {
@@ -70,13 +79,14 @@ public sealed class BackupOperation
         }
     }
 
-    private static async Task<BackupInfo> TryAsync(BackupDestinations destinations, BackupOptions options, IOperationObserver observer, Action<MoltException> onProblem, CancellationToken cancellationToken)
+    private static async Task<BackupInfo?> TryAsync(BackupDestinations destinations, BackupOptions options, Func<BackupPreview, Task<bool>>? approve, IOperationObserver observer, Action<MoltException> onProblem, CancellationToken cancellationToken)
     {
         var (connection, server) = await ServerConnector.OpenAsync(options.Connection, new SessionOptions("backup"), cancellationToken).ConfigureAwait(false);
         await using (server.ConfigureAwait(false))
         {
             try
             {
+                SnapshotSession.RefuseTooOld(server.Version, options.Connection.Database);
                 if (ByteText.EncodingFor((await DatabaseCatalog.ScalarAsync<string>(connection, "SHOW server_encoding", cancellationToken).ConfigureAwait(false))!) is { } bytes)
                 {
                     await connection.DisposeAsync().ConfigureAwait(false);
@@ -86,11 +96,17 @@ public sealed class BackupOperation
                 await DatabaseCatalog.ExecuteAsync(connection, SessionSettings.Pin(server.Version.Major * 10000, options.LockTimeout), cancellationToken).ConfigureAwait(false);
                 await Pooler.RefuseTransactionPoolingAsync(server, connection, cancellationToken).ConfigureAwait(false);
                 var tools = ClientTools.Find(server.Version.Major, options.ClientToolFolder);
+                if (approve is not null && !await approve(await BackupPreview.MakeAsync(connection, tools, destinations.Locations, options, cancellationToken).ConfigureAwait(false)).ConfigureAwait(false))
+                {
+                    destinations.ReportFailures(onProblem);
+                    return null;
+                }
+
                 var session = await SnapshotSession.StartAsync(connection, options.LockTimeout, options.ExcludeTables, cancellationToken).ConfigureAwait(false);
                 await using (session.ConfigureAwait(false))
                 {
                     var properties = await DatabaseCatalog.PropertiesAsync(session.Connection, cancellationToken).ConfigureAwait(false);
-                    var selection = await TableSelection.MakeAsync(session, properties.Encoding, options, cancellationToken).ConfigureAwait(false);
+                    var selection = await TableSelection.MakeAsync(session.Connection, session.Tables, session.InRecovery, properties.Encoding, options, cancellationToken).ConfigureAwait(false);
                     var operation = new BackupOperation(options, observer, server, session, tools, selection, properties);
                     await operation.WriteAsync(destinations, cancellationToken).ConfigureAwait(false);
                 }
@@ -115,7 +131,7 @@ public sealed class BackupOperation
         await destinations.SweepAsync(prefix, observer, cancellationToken).ConfigureAwait(false);
         var name = prefix + session.Taken.UtcDateTime.ToString("yyyyMMdd_HHmmss", CultureInfo.InvariantCulture) + ArchiveFormat.Extension;
         var output = await destinations.CreateAsync(name, new NewArchive(session.Taken, selection.Copied.Sum(t => t.Bytes)), cancellationToken).ConfigureAwait(false);
-        var archive = new ArchiveWriter(output, session.Taken);
+        var archive = new ArchiveWriter(output, session.Taken, options.Seal) { CompressionLevel = options.CompressionLevel };
         await using (archive.ConfigureAwait(false))
         {
             await FillAsync(archive, name, cancellationToken).ConfigureAwait(false);
@@ -127,8 +143,18 @@ public sealed class BackupOperation
         var id = Guid.NewGuid().ToString("N");
         var version = server.Version.ToString();
         var tables = selection.Copied.Select(t => (Table: t, Format: options.TextRows ? RowFormat.Text : t.Format)).ToList();
-        await archive.AddAsync(ArchiveFormat.Readme, StockTools.Readme(name, id, properties, version, session.Taken), cancellationToken).ConfigureAwait(false);
-        await archive.AddAsync(ArchiveFormat.RestoreScript, StockTools.RestoreScript(properties, session.ServerVersion, tables), cancellationToken, executable: true).ConfigureAwait(false);
+        var recipients = options.Seal?.Recipients ?? [];
+        await archive.AddAsync(ArchiveFormat.Readme, StockTools.Readme(name, id, properties, version, session.Taken, recipients), cancellationToken).ConfigureAwait(false);
+        var details = StockTools.RestoreDetails(properties, session.ServerVersion, tables);
+        await archive.AddAsync(ArchiveFormat.RestoreScript, StockTools.RestoreScript(details, archive.Encrypts), cancellationToken, executable: true).ConfigureAwait(false);
+        string? canary = null;
+        if (archive.Encrypts)
+        {
+            await archive.AddAsync(ArchiveFormat.RestoreDetails, details, cancellationToken).ConfigureAwait(false);
+            var text = Encoding.ASCII.GetBytes(RandomNumberGenerator.GetHexString(64, lowercase: true) + "\n");
+            await archive.AddAsync(ArchiveFormat.Canary, text, cancellationToken).ConfigureAwait(false);
+            canary = Convert.ToHexStringLower(SHA256.HashData(text));
+        }
 
         var ranges = TableRange.Plan(selection.Copied, options.Jobs, session.ServerVersion, options.RangeBytes);
         var progress = new BackupProgress($"Backing up {properties.Name}", ranges.Sum(r => r.Bytes), observer);
@@ -173,10 +199,14 @@ public sealed class BackupOperation
             return jobs;
         }).ConfigureAwait(false);
 
-        // Had this session been cut, its locks would be gone and a table might have been emptied under a reader.
-        await DatabaseCatalog.ScalarAsync<int>(session.Connection, "SELECT 1", cancellationToken).ConfigureAwait(false);
+        await session.ReleaseAsync(cancellationToken).ConfigureAwait(false);
 
-        contents = contents with { Tables = writers.Select(w => w.Describe()).ToList(), LargeObjects = largeObjectProof };
+        // What lies beside the database is taken now: the archive has one writer, and a folder that streams into it while rows
+        // wait would hold the snapshot, and with it vacuum and migrations, for as long as the folder takes. Nor could it be
+        // better in step with the snapshot: what the rows refer to (an uploaded file) was there before them, and is here
+        // as well unless it was removed since; taken before the snapshot, files of the newest rows would be missing.
+        var extras = await CaptureAsync(archive, cancellationToken).ConfigureAwait(false);
+        contents = contents with { Tables = writers.Select(w => w.Describe()).ToList(), LargeObjects = largeObjectProof, Extras = extras };
         await archive.AddAsync(ArchiveFormat.Contents, Compress(JsonSerializer.SerializeToUtf8Bytes(contents, ArchiveJson.Default.Contents)), cancellationToken).ConfigureAwait(false);
         await archive.CompleteAsync(members => new Manifest
         {
@@ -200,9 +230,53 @@ public sealed class BackupOperation
             RawBytes = contents.Tables.Sum(t => t.RawBytes),
             ExcludedTables = selection.Excluded.Select(t => ByteText.Shown(t.ToString(), properties.Encoding)).ToList(),
             ExcludedTableData = selection.WithoutRows.Select(t => ByteText.Shown(t.ToString(), properties.Encoding)).ToList(),
-            Notes = selection.Notes,
+            Notes = [.. selection.Notes, .. extras.SelectMany(NotesOf)],
+            Extras = [.. extras.Where(e => e.Missing is null).Select(e => new ExtraInfo(e.Kind, e.Name, e.Items))],
+            Name = name,
+            Recipients = recipients,
+            Canary = canary,
             Members = members,
-        }, cancellationToken).ConfigureAwait(false);
+        }, cancellationToken, options.Signer).ConfigureAwait(false);
+    }
+
+    private async Task<List<ExtraContents>> CaptureAsync(ArchiveWriter archive, CancellationToken cancellationToken)
+    {
+        var extras = new List<ExtraContents>();
+        foreach (var capture in options.Captures)
+        {
+            observer.Progress(new OperationProgress($"Backing up {properties.Name}", $"{capture.Kind} {capture.Name}", null, null));
+            var extra = await capture.CaptureAsync(archive, observer, cancellationToken).ConfigureAwait(false);
+            foreach (var note in extra.Notes)
+            {
+                observer.Warning($"{extra}: {note}.");
+            }
+
+            extras.Add(extra);
+        }
+
+        return extras;
+    }
+
+    // The manifest is never encrypted: names of files stay in the contents.
+    private static IEnumerable<string> NotesOf(ExtraContents extra)
+        => extra.Missing is { } why ? [$"{extra} is not in this backup: {why}"]
+            : extra.Notes.Count > 0 ? [$"{extra} was not at rest, or not all of it can be backed up: the contents say more, and so does a restore."] : [];
+
+    /// <summary>Looks whether all that is to be taken along can be, before any work is done.</summary>
+    private static async Task PrepareAsync(BackupOptions options, CancellationToken cancellationToken)
+    {
+        var names = new HashSet<(ExtraKind, string)>();
+        var context = new CaptureContext(options.Seal is not null, [.. options.Destinations.Select(d => d.Folder).OfType<string>()]);
+        foreach (var capture in options.Captures)
+        {
+            if (!names.Add((capture.Kind, ExtraNames.Safe(capture.Name).ToUpperInvariant())))
+            {
+                throw new MoltException("ExtraTwice", ErrorKind.InvalidArgument, $"Two of what the backup takes along are called {capture.Kind} {capture.Name}, or nearly so.",
+                    "Give each a name of its own, of ASCII letters and digits.", capture.Name);
+            }
+
+            await capture.PrepareAsync(context, cancellationToken).ConfigureAwait(false);
+        }
     }
 
     /// <summary>globals and database.dump: first in the archive, while the readers fill their first parts.</summary>

@@ -1,3 +1,4 @@
+using MoltBeat.DR.Engine.Application;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Plan;
 using MoltBeat.DR.Engine.Postgres;
@@ -7,7 +8,7 @@ namespace MoltBeat.DR.Engine.Backup;
 /// <summary>What to back up, where to, and how.</summary>
 public sealed record BackupOptions
 {
-    public const int DefaultCompressionLevel = 2;
+    public const int DefaultCompressionLevel = 1;
 
     public required ConnectionSettings Connection { get; init; }
 
@@ -33,6 +34,15 @@ public sealed record BackupOptions
 
     /// <summary>Tables to keep without their rows; patterns as above.</summary>
     public IReadOnlyList<string> ExcludeTableData { get; init; } = [];
+
+    /// <summary>What is taken along beside the database, in this order.</summary>
+    public IReadOnlyList<ICapture> Captures { get; init; } = [];
+
+    /// <summary>Encrypts what the archive holds; null to leave it readable.</summary>
+    public IMemberSeal? Seal { get; init; }
+
+    /// <summary>Signs the archive; null for one without a signature.</summary>
+    public IManifestSigner? Signer { get; init; }
 
     /// <summary>Copy all rows as text, which any tool can read.</summary>
     public bool TextRows { get; init; }

@@ -5,7 +5,8 @@ namespace MoltBeat.DR.Engine.Catalog;
 
 /// <summary>Which backups stores hold, one entry for all copies of one backup. Reads manifests and records only, never data.</summary>
 /// <param name="stores">The stores, the nearest first.</param>
-public sealed class BackupCatalog(IReadOnlyList<IBackupStore> stores)
+/// <param name="access">Whose signatures are believed: an archive of somebody else is an error like a damaged one.</param>
+public sealed class BackupCatalog(IReadOnlyList<IBackupStore> stores, ArchiveAccess? access = null)
 {
     /// <summary>Clocks of two machines may differ by this much before a backup counts as dated in the future.</summary>
     public static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(5);
@@ -13,8 +14,8 @@ public sealed class BackupCatalog(IReadOnlyList<IBackupStore> stores)
     /// <summary>Requests to one store at once.</summary>
     private const int AtOnce = 8;
 
-    public BackupCatalog(IBackupStore store)
-        : this([store])
+    public BackupCatalog(IBackupStore store, ArchiveAccess? access = null)
+        : this([store], access)
     {
     }
 
@@ -132,7 +133,7 @@ public sealed class BackupCatalog(IReadOnlyList<IBackupStore> stores)
         return records;
     }
 
-    private static async Task<List<BackupCopy>> CopiesAsync(IBackupStore store, Action<MoltException> onError, CancellationToken cancellationToken)
+    private async Task<List<BackupCopy>> CopiesAsync(IBackupStore store, Action<MoltException> onError, CancellationToken cancellationToken)
     {
         var copies = new List<BackupCopy>();
         try
@@ -177,9 +178,9 @@ public sealed class BackupCatalog(IReadOnlyList<IBackupStore> stores)
         return copies;
     }
 
-    private static async Task<BackupCopy> ReadAsync(IBackupStore store, StoredFile file, CancellationToken cancellationToken)
+    private async Task<BackupCopy> ReadAsync(IBackupStore store, StoredFile file, CancellationToken cancellationToken)
     {
-        var reader = await ArchiveReader.OpenAsync(await store.OpenAsync(file, manifestOnly: true, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+        var reader = await ArchiveReader.OpenAsync(await store.OpenAsync(file, manifestOnly: true, cancellationToken).ConfigureAwait(false), cancellationToken, access).ConfigureAwait(false);
         await using (reader.ConfigureAwait(false))
         {
             var records = await RecordsAsync(store, file, cancellationToken).ConfigureAwait(false);

@@ -20,6 +20,7 @@ public sealed class BackupInfo
         Tables = manifest.Tables;
         ServerVersion = manifest.Server.Version;
         Notes = manifest.Notes;
+        Extras = manifest.Extras;
         Name = name;
         Locations = [.. locations];
         Failures = failures ?? [];
@@ -58,8 +59,17 @@ public sealed class BackupInfo
 
     public string ServerVersion { get; }
 
+    /// <summary>Whether its contents are encrypted.</summary>
+    public bool Encrypted => Manifest.Recipients.Count > 0;
+
+    /// <summary>The keys that its contents are encrypted to; empty when they are not.</summary>
+    public IReadOnlyList<RecipientInfo> Recipients => Manifest.Recipients;
+
     /// <summary>What it does not hold and why; empty when it holds all.</summary>
     public IReadOnlyList<string> Notes { get; }
+
+    /// <summary>What it holds beside the database: environment files, Redis, folders.</summary>
+    public IReadOnlyList<ExtraInfo> Extras { get; }
 
     /// <summary>File name.</summary>
     public string Name { get; }

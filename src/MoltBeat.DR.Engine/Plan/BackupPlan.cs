@@ -24,16 +24,26 @@ public sealed record BackupPlan(int Version, int MinimumCopies = 1)
 
     public RetentionRules Retention { get => field ?? new RetentionRules(); init; }
 
+    /// <summary>Environment files that every backup takes along, encrypted.</summary>
+    [JsonConverter(typeof(PlannedFilesConverter))]
+    public IReadOnlyList<PlannedFile> Environment { get => field ?? []; init; }
+
+    /// <summary>Folders that every backup takes along.</summary>
+    public IReadOnlyList<PlannedFolder> Folders { get => field ?? []; init; }
+
+    /// <summary>OpenPGP keys that backups are encrypted to: files, or fingerprints, key ids and e-mail addresses in gpg's keyring. Empty for no encryption.</summary>
+    public IReadOnlyList<string> Recipients { get => field ?? []; init; }
+
+    /// <summary>OpenPGP keys whose signatures are believed, named as the recipients are. With any, all other backups are refused.</summary>
+    public IReadOnlyList<string> TrustedSigners { get => field ?? []; init; }
+
+    /// <summary>With what backups are signed; null for none.</summary>
+    public PlannedSigning? Signing { get; init; }
+
+    public PlannedAudit Audit { get => field ?? new PlannedAudit(); init; }
+
     // What later parts of the module will take from the plan. Kept as written; PlanReserved says that it has no effect yet.
-    public JsonElement? Recipients { get; init; }
-
-    public JsonElement? TrustedSigners { get; init; }
-
-    public JsonElement? Environment { get; init; }
-
     public JsonElement? Redis { get; init; }
-
-    public JsonElement? Folders { get; init; }
 
     public JsonElement? Hooks { get; init; }
 
@@ -46,6 +56,16 @@ public sealed record BackupPlan(int Version, int MinimumCopies = 1)
     public IReadOnlyList<StoreSettings> StoreSettings() => [.. Stores.Select(s => s.ToSettings())];
 }
 
+/// <summary>The key that backups are signed with.</summary>
+/// <param name="Key">Absolute path of a file with a private key, or the fingerprint or e-mail address of one that gpg has.</param>
+public sealed record PlannedSigning(string Key)
+{
+    /// <summary>A reference to the private key's passphrase; null when the file has none, or gpg's agent knows it.</summary>
+    public string? Passphrase { get; init; }
+
+    public override string ToString() => Key;
+}
+
 /// <summary>A database that is backed up.</summary>
 /// <param name="Name">What it is called in the plan; need not be PostgreSQL's name of it.</param>
 /// <param name="Url">A connection string without a password, or a reference to one (<see cref="SecretReference"/>).</param>
@@ -56,6 +76,9 @@ public sealed record PlannedDatabase(string Name, string Url)
 
     /// <summary>Tables to keep without their rows.</summary>
     public IReadOnlyList<string> ExcludeTableData { get => field ?? []; init; }
+
+    /// <summary>Whoever restores under its name has to type that name, or to force it.</summary>
+    public bool Production { get; init; }
 
     public override string ToString() => Name;
 }

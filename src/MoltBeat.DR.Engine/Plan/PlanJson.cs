@@ -15,4 +15,6 @@ namespace MoltBeat.DR.Engine.Plan;
     RespectNullableAnnotations = true,
     RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(BackupPlan))]
+[JsonSerializable(typeof(IReadOnlyList<PlannedFile>))]
+[JsonSerializable(typeof(PlannedFile))]
 internal sealed partial class PlanJson : JsonSerializerContext;

@@ -46,5 +46,9 @@ public static class PlanCheckNames
     public const string ObjectLock = "ObjectLock";
     public const string Copies = "Copies";
     public const string Retention = "Retention";
+    public const string Keys = "Keys";
+    public const string Environment = "Environment";
+    public const string Folders = "Folders";
+    public const string Audit = "Audit";
     public const string Reserved = "Reserved";
 }

@@ -72,6 +72,11 @@ internal sealed class PlanShape
             return;
         }
 
+        if (bare == typeof(PlannedFile) && value.ValueKind == JsonValueKind.String)
+        {
+            return;
+        }
+
         var info = PlanJson.Default.GetTypeInfo(bare)!;
         var (fits, wanted) = info.Kind switch
         {
@@ -79,6 +84,7 @@ internal sealed class PlanShape
             JsonTypeInfoKind.Enumerable => (value.ValueKind == JsonValueKind.Array, "a list: [ … ]"),
             _ when bare == typeof(string) => (value.ValueKind == JsonValueKind.String, "a text in quotes"),
             _ when bare == typeof(bool) => (value.ValueKind is JsonValueKind.True or JsonValueKind.False, "true or false"),
+            _ when bare == typeof(long) => (value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out _), "a whole number"),
             _ => (value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out _), "a whole number"),
         };
         if (!fits)

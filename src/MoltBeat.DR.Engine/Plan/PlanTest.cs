@@ -33,8 +33,12 @@ public sealed class PlanTest
     /// <param name="vault">As of <see cref="SecretResolver"/>.</param>
     /// <param name="online">Whether to ask it: a vault may be on the network.</param>
     /// <param name="checkUrl">Throws a <see cref="MoltException"/> that quotes nothing when a connection string is none.</param>
+    /// <param name="checkKeys">Throws a <see cref="MoltException"/> when backups cannot be encrypted, signed or believed with the plan's keys.</param>
+    /// <param name="checkFile">Throws one when an environment file cannot be backed up.</param>
+    /// <param name="checkFolder">Throws one when a folder cannot be.</param>
     /// <exception cref="MoltException"><c>PlanNotFound</c>, <c>PlanNotReadable</c>.</exception>
-    public static PlanTestResult Run(PlanLocator locator, string? planPath = null, Func<string, string?>? vault = null, bool online = false, Action<string>? checkUrl = null)
+    public static PlanTestResult Run(PlanLocator locator, string? planPath = null, Func<string, string?>? vault = null, bool online = false, Action<string>? checkUrl = null, Action<BackupPlan>? checkKeys = null,
+        Action<PlannedFile>? checkFile = null, Action<PlannedFolder>? checkFolder = null)
     {
         ArgumentNullException.ThrowIfNull(locator);
         var around = locator.Surroundings;
@@ -51,6 +55,10 @@ public sealed class PlanTest
         test.ObjectLock(plan);
         test.Copies(plan, problems);
         test.Retention(plan, problems);
+        test.Keys(plan, problems, checkKeys);
+        test.Environment(plan, problems, checkFile);
+        test.Beside(PlanCheckNames.Folders, problems, plan?.Folders, checkFolder);
+        test.Audit(plan, problems);
         test.Reserved(plan);
         return new PlanTestResult(file?.Path ?? VariablePlan.Source(around), file?.Path, test.checks);
     }
@@ -329,6 +337,102 @@ public sealed class PlanTest
         Pass(name, string.Join("; ", plan.Retention.Rules.Select(r => $"{r.Kind}: {r.Rule}")));
     }
 
+    private void Keys(BackupPlan? plan, IReadOnlyList<PlanProblem> problems, Action<BackupPlan>? check)
+    {
+        const string name = PlanCheckNames.Keys;
+        if (Failed(name, problems))
+        {
+            return;
+        }
+
+        if (plan is null)
+        {
+            Skip(name, NoPlan);
+            return;
+        }
+
+        var named = plan.Recipients.Concat(plan.TrustedSigners).Concat(plan.Signing is { } signing ? [signing.Key] : []).Distinct().ToList();
+        try
+        {
+            if (named.Count > 0)
+            {
+                check?.Invoke(plan);
+            }
+
+            Pass(name, named.Count == 0 ? "there are none: backups are neither encrypted nor signed" : $"{Count(named.Count, "key")} can be used");
+        }
+        catch (MoltException e)
+        {
+            checks.Add(new(name, PlanCheckStatus.Failed, e.Message, e.Remedy ?? ""));
+        }
+    }
+
+    private void Environment(BackupPlan? plan, IReadOnlyList<PlanProblem> problems, Action<PlannedFile>? check)
+    {
+        const string name = PlanCheckNames.Environment;
+        if (plan is { Environment.Count: > 0, Recipients.Count: 0 })
+        {
+            checks.Add(new(name, PlanCheckStatus.Failed, "there are environment files and no recipients: such files are only ever backed up encrypted", "Add recipients: who may open the backups."));
+        }
+
+        Beside(name, problems, plan?.Environment, check);
+    }
+
+    /// <summary>Looks at what backups take along beside the database.</summary>
+    private void Beside<T>(string name, IReadOnlyList<PlanProblem> problems, IReadOnlyList<T>? items, Action<T>? check)
+    {
+        if (Failed(name, problems))
+        {
+            return;
+        }
+
+        if (items is null)
+        {
+            Skip(name, NoPlan);
+            return;
+        }
+
+        foreach (var item in items)
+        {
+            try
+            {
+                check?.Invoke(item);
+            }
+            catch (MoltException e)
+            {
+                checks.Add(new(name, PlanCheckStatus.Failed, e.Message, e.Remedy ?? ""));
+            }
+        }
+
+        if (!checks.Exists(c => c.Name == name))
+        {
+            Pass(name, items.Count == 0 ? "there are none" : string.Join(", ", items));
+        }
+    }
+
+    private void Audit(BackupPlan? plan, IReadOnlyList<PlanProblem> problems)
+    {
+        const string name = PlanCheckNames.Audit;
+        if (Failed(name, problems))
+        {
+            return;
+        }
+
+        if (plan is null)
+        {
+            Skip(name, NoPlan);
+        }
+        else if (plan.Audit.Syslog == PlannedAudit.LocalSyslog && OperatingSystem.IsWindows())
+        {
+            Warn(name, "there is no syslog on Windows, and its event log is not written to", "Name a syslog server as host:port, or a store.");
+        }
+        else
+        {
+            var copies = new[] { plan.Audit.Syslog is { } syslog ? "syslog " + syslog : null, plan.Audit.Store is { } store ? "store " + store : null }.OfType<string>().ToList();
+            Pass(name, (plan.Audit.Path ?? "in its usual place") + (copies.Count > 0 ? ", copied to " + string.Join(" and ", copies) : ", copied nowhere: an administrator of this machine could write it anew"));
+        }
+    }
+
     private void Reserved(BackupPlan? plan)
     {
         const string name = PlanCheckNames.Reserved;
@@ -340,8 +444,7 @@ public sealed class PlanTest
 
         (string Name, JsonElement? Value)[] sections =
         [
-            ("recipients", plan.Recipients), ("trustedSigners", plan.TrustedSigners), ("environment", plan.Environment), ("redis", plan.Redis),
-            ("folders", plan.Folders), ("hooks", plan.Hooks), ("objectives", plan.Objectives), ("alerts", plan.Alerts),
+            ("redis", plan.Redis), ("hooks", plan.Hooks), ("objectives", plan.Objectives), ("alerts", plan.Alerts),
         ];
         var present = sections.Where(s => s.Value is not null).ToList();
         foreach (var section in present)

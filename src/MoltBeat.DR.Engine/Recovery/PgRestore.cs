@@ -41,7 +41,7 @@ internal sealed class PgRestore(ClientTools tools, PinnedServer target, DumpFile
         {
             if (entries is not null)
             {
-                list = ScratchFile.Create();
+                list = ScratchFile.CreateInMemory();
                 await list.Stream.WriteAsync(Encoding.UTF8.GetBytes(string.Join('\n', entries.Select(e => e.Line)) + "\n"), cancellationToken).ConfigureAwait(false);
                 await list.Stream.FlushAsync(cancellationToken).ConfigureAwait(false);
                 arguments.Add("--use-list=" + list.Path);

@@ -1,3 +1,4 @@
+using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Postgres;
 
@@ -11,6 +12,9 @@ public sealed record RestoreOptions
 
     /// <summary>The database to make.</summary>
     public required string TargetDatabase { get; init; }
+
+    /// <summary>Opens encrypted members, and says whose signature is believed.</summary>
+    public ArchiveAccess? Access { get; init; }
 
     /// <summary>Connections that load, index builds and readers of the proof at once.</summary>
     public int Jobs { get; init; } = Math.Clamp(Environment.ProcessorCount, 1, 8);

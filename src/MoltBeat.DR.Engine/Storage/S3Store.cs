@@ -63,7 +63,7 @@ public sealed class S3Store : IBackupStore
     public void Dispose() => client?.Dispose();
 
     /// <inheritdoc/>
-    public async Task<string?> PrepareAsync(CancellationToken cancellationToken)
+    public async Task<string?> CheckWritableAsync(CancellationToken cancellationToken)
     {
         await AskAsync(null, (c, t) => c.ListObjectsV2Async(new ListObjectsV2Request { BucketName = Settings.Bucket, Prefix = Settings.Prefix, MaxKeys = 1 }, t), cancellationToken).ConfigureAwait(false);
         return null;

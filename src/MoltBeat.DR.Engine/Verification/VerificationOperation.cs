@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
+using MoltBeat.DR.Engine.Application;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Postgres;
@@ -38,7 +39,7 @@ public sealed class VerificationOperation
         Manifest? manifest = null;
         try
         {
-            var archive = await ArchiveReader.OpenAsync(input, cancellationToken).ConfigureAwait(false);
+            var archive = await ArchiveReader.OpenAsync(input, cancellationToken, options.Access).ConfigureAwait(false);
             await using (archive.ConfigureAwait(false))
             {
                 manifest = archive.Manifest;
@@ -48,6 +49,10 @@ public sealed class VerificationOperation
                     await operation.CheckAsync(archive, cancellationToken).ConfigureAwait(false);
                 }
             }
+        }
+        catch (MoltException e) when (e.Id is "SignatureMissing" or "SignatureWrong" or "SignerNotTrusted" or "ArchiveRenamed")
+        {
+            operation.Add("Signature", CheckStatus.Failed, SignatureProves, e.Message);
         }
         catch (MoltException e) when (e.Id is "NotAnArchive" or "ArchiveDamaged")
         {
@@ -71,12 +76,23 @@ public sealed class VerificationOperation
         return result;
     }
 
+    private const string SignatureProves = "A key that you trust has signed it, under this name: nobody changed, swapped or renamed it since.";
+
     private const string ManifestProves = "The archive is whole to its last byte, and says what it holds.";
 
     private async Task CheckAsync(ArchiveReader archive, CancellationToken cancellationToken)
     {
         var manifest = archive.Manifest;
         Add("Manifest", CheckStatus.Passed, ManifestProves, $"{manifest.Members.Count} members, manifest's SHA-256 as the index gives it");
+        if (archive.Signer is { } signer)
+        {
+            Add("Signature", CheckStatus.Passed, SignatureProves, $"signed by {signer}");
+        }
+        else if (archive.Signature is not null)
+        {
+            Add("Signature", CheckStatus.Skipped, SignatureProves, "it is signed, and the plan names no trustedSigners to hold that against");
+        }
+
         CheckSize(archive);
         CheckAge(manifest);
         await CheckLayoutAsync(archive, cancellationToken).ConfigureAwait(false);
@@ -118,6 +134,11 @@ public sealed class VerificationOperation
     {
         const string Proves = "tar finds exactly the members that the manifest names.";
         var members = archive.Manifest.Members.Append(new MemberInfo(ArchiveFormat.Manifest, archive.Index.ManifestOffset, archive.Index.ManifestLength, "")).ToList();
+        if (archive.Signature is { } signature)
+        {
+            members.Add(new MemberInfo(ArchiveFormat.Signature, archive.Index.SignatureOffset, signature.Length, ""));
+        }
+
         var problems = new ConcurrentBag<string>();
 
         // The end of each member and the header of the next lie together: one read for both.
@@ -140,7 +161,7 @@ public sealed class VerificationOperation
         var last = members[^1];
         if ((await archive.ReadRawAsync(last.Offset + last.Length, TarHeader.Padding(last.Length), cancellationToken).ConfigureAwait(false)).AsSpan().ContainsAnyExcept((byte)0))
         {
-            problems.Add("behind the manifest there is something where nothing should be");
+            problems.Add($"behind {last.Name} there is something where nothing should be");
         }
 
         if (!problems.IsEmpty)
@@ -207,7 +228,7 @@ public sealed class VerificationOperation
                     }
                 }
             }
-            catch (Exception e) when (e is MoltException { Id: "ArchiveDamaged" or "CopyDataMalformed" } or ZstdException or EndOfStreamException)
+            catch (Exception e) when (e is MoltException { Id: "ArchiveDamaged" or "MemberTampered" or "CopyDataMalformed" } or ZstdException or EndOfStreamException)
             {
                 Note(badMembers, item.Part.Member);
             }
@@ -215,10 +236,12 @@ public sealed class VerificationOperation
             Report(archive, Interlocked.Add(ref done, member.Length));
         }).ConfigureAwait(false);
 
+        var (goodExtras, badExtras) = await CheckExtrasAsync(archive, contents, cancellationToken).ConfigureAwait(false);
+
         // The members that hold no rows are hashed as in Quick.
-        var partNames = parts.Select(p => p.Part.Member).ToHashSet(StringComparer.Ordinal);
+        var partNames = parts.Select(p => p.Part.Member).Concat(goodExtras).ToHashSet(StringComparer.Ordinal);
         var buffer = new byte[1 << 18];
-        foreach (var member in archive.Manifest.Members.Where(m => !partNames.Contains(m.Name)))
+        foreach (var member in archive.Manifest.Members.Where(m => !partNames.Contains(ArchiveFormat.PlainName(m.Name))))
         {
             try
             {
@@ -240,13 +263,14 @@ public sealed class VerificationOperation
         {
             await archive.ReadDescriptionAsync(ArchiveFormat.Globals, cancellationToken).ConfigureAwait(false);
         }
-        catch (MoltException e) when (e.Id == "ArchiveDamaged")
+        catch (MoltException e) when (e.Id is "ArchiveDamaged" or "MemberTampered")
         {
             badMembers.Add(ArchiveFormat.Globals);
         }
 
         AddMembers(badMembers.Distinct().ToList(), archive.Manifest.Members.Count);
         AddRows(archive, contents, badRows, badMembers);
+        AddExtras(contents, badExtras);
         await CheckDumpAsync(archive, contents, cancellationToken).ConfigureAwait(false);
     }
 
@@ -267,7 +291,7 @@ public sealed class VerificationOperation
             Add("Contents", CheckStatus.Passed, Proves, $"{contents.Tables.Count} tables with row counts and digests");
             return contents;
         }
-        catch (MoltException e) when (e.Id == "ArchiveDamaged")
+        catch (MoltException e) when (e.Id is "ArchiveDamaged" or "MemberTampered")
         {
             Add("Contents", CheckStatus.Failed, Proves, e.Message);
             return null;
@@ -289,6 +313,63 @@ public sealed class VerificationOperation
         {
             Add("Rows", CheckStatus.Passed, Proves, string.Create(CultureInfo.InvariantCulture, $"{archive.Manifest.Rows:N0} rows of {contents.Tables.Count} tables"));
         }
+    }
+
+    /// <returns>The members that are right, and what is wrong with others, as sentences.</returns>
+    private async Task<(List<string> Good, List<string> Bad)> CheckExtrasAsync(ArchiveReader archive, Contents? contents, CancellationToken cancellationToken)
+    {
+        var good = new List<string>();
+        var bad = new List<string>();
+        foreach (var (extra, part) in (contents?.Extras ?? []).SelectMany(e => e.Parts.Select(p => (e, p))))
+        {
+            try
+            {
+                var content = archive.OpenExtra(part);
+                await using (content.ConfigureAwait(false))
+                {
+                    // A folder is unpacked as a restore would unpack it, but for the writing.
+                    var folder = extra.Kind == ExtraKind.Folder ? new FolderUnpacker(ExtraNames.Safe(extra.Name), null, observer) : null;
+                    if (folder is not null)
+                    {
+                        await folder.UnpackAsync(content, cancellationToken).ConfigureAwait(false);
+                    }
+
+                    await content.DrainAsync(cancellationToken).ConfigureAwait(false);
+                    if (folder is not null && folder.Items != part.Items)
+                    {
+                        bad.Add($"{extra}: it holds {folder.Items} files and folders, and the contents say {part.Items}");
+                        continue;
+                    }
+                }
+
+                good.Add(part.Member);
+            }
+            catch (MoltException e) when (e.Id is "ArchiveDamaged" or "MemberTampered" or "FolderEntryRefused")
+            {
+                bad.Add($"{extra}: {e.Message}");
+            }
+        }
+
+        return (good, bad);
+    }
+
+    private void AddExtras(Contents? contents, List<string> bad)
+    {
+        const string Proves = "What was taken along beside the database decompresses, and is what was read then, byte for byte; folders can be unpacked.";
+        if (contents is null || contents.Extras.Count == 0)
+        {
+            return; // a backup without them promises nothing of the kind
+        }
+
+        if (bad.Count > 0)
+        {
+            Add("Extras", CheckStatus.Failed, Proves, string.Join("; ", bad.Take(10)));
+            return;
+        }
+
+        var missing = contents.Extras.Where(e => e.Missing is not null).Select(e => $"; {e} was not taken: {e.Missing}");
+        Add("Extras", CheckStatus.Passed, Proves, string.Join(", ", contents.Extras.Where(e => e.Missing is null).GroupBy(e => e.Kind)
+            .Select(g => string.Create(CultureInfo.InvariantCulture, $"{g.Key}: {g.Sum(e => e.Items):N0} in {g.Count():N0}")).DefaultIfEmpty("nothing to check")) + string.Concat(missing));
     }
 
     /// <summary>pg_restore reads the dump to its end, and finds no rows of the tables that we copied.</summary>
@@ -314,7 +395,7 @@ public sealed class VerificationOperation
         {
             Add("Dump", CheckStatus.Skipped, Proves, e.Message);
         }
-        catch (MoltException e) when (e.Id is "ChildProgramFailed" or "ArchiveDamaged")
+        catch (MoltException e) when (e.Id is "ChildProgramFailed" or "ArchiveDamaged" or "MemberTampered")
         {
             Add("Dump", CheckStatus.Failed, Proves, e.Message);
         }

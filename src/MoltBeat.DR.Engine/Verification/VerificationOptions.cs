@@ -1,8 +1,13 @@
+using MoltBeat.DR.Engine.Archive;
+
 namespace MoltBeat.DR.Engine.Verification;
 
 public sealed record VerificationOptions
 {
     public VerificationLevel Level { get; init; } = VerificationLevel.Quick;
+
+    /// <summary>Opens encrypted members, and says whose signature is believed.</summary>
+    public ArchiveAccess? Access { get; init; }
 
     /// <summary>Older than this fails; null asks for no age.</summary>
     public TimeSpan? MaxAge { get; init; }

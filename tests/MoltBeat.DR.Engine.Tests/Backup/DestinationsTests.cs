@@ -102,6 +102,16 @@ public sealed class DestinationsTests(PlacesDatabase places, CephFixture ceph) :
     }
 
     [Fact]
+    public async Task A_folder_that_cannot_be_made_harms_no_other_place()
+    {
+        await File.WriteAllTextAsync(Path.Combine(_folder, "file"), "", Cancel);
+        var backup = await BackupAsync([StoreSettings.Parse(Path.Combine(_folder, "file", "below")), _near.Store(), Folder]);
+        Assert.Equal("StoreNotWritable", Assert.Single(_problems).Id);
+        Assert.Equal("StoreNotWritable", Assert.Single(backup.Failures).ErrorId);
+        Assert.Equal(2, backup.Locations.Length);
+    }
+
+    [Fact]
     public async Task Stores_that_cannot_work_are_found_before_the_work_begins()
     {
         var nowhere = _near.Store() with { Bucket = "no-such-bucket" };
@@ -179,7 +189,7 @@ public sealed class DestinationsTests(PlacesDatabase places, CephFixture ceph) :
         var e = await Assert.ThrowsAsync<MoltException>(() => CopyAsync(_near.Store(), backup.Name, _near.Store("elsewhere")));
         Assert.Equal("CopyFailed", e.Id);
         Assert.Empty((await _near.Client.ListObjectsV2Async(new ListObjectsV2Request { BucketName = _near.Name, Prefix = "elsewhere/" }, Cancel)).S3Objects ?? []);
-        Assert.Equal(CopyStatus.Copied, (await CopyOperation.RunAsync(stores.All.Select(s => (s, backup.Name)).ToList(), Opened(StoreSettings.Parse(Path.Combine(_folder, "sound"))), true, _listener, Cancel)).Status);
+        Assert.Equal(CopyStatus.Copied, (await CopyOperation.RunAsync(stores.All.Select(s => (s, backup.Name)).ToList(), Opened(StoreSettings.Parse(Path.Combine(_folder, "sound"))), true, null, _listener, Cancel)).Status);
     }
 
     [Fact]

@@ -73,8 +73,8 @@ public abstract class PlacesTests(PlacesDatabase places, CephFixture ceph) : ICl
     private protected async Task RestoreAsync(IReadOnlyList<(IBackupStore, string)> copies, Action<RestoreResult> check, Func<RestoreOptions, RestoreOptions>? with = null)
     {
         var options = new RestoreOptions { Connection = ConnectionSettings.Parse(_database.Uri), TargetDatabase = _database.Name + "_back", Jobs = 2 };
-        var result = await RestoreOperation.RunAsync(copies, with?.Invoke(options) ?? options, _listener, Cancel);
-        await _database.Server.ExecuteAsync($"DROP DATABASE \"{result.Database}\"", cancel: Cancel);
+        var result = await RestoreOperation.RunAsync(copies, with?.Invoke(options) ?? options, _ => Task.FromResult(true), _listener, Cancel);
+        await _database.Server.ExecuteAsync($"DROP DATABASE \"{result!.Database}\"", cancel: Cancel);
         check(result);
     }
 
@@ -82,7 +82,7 @@ public abstract class PlacesTests(PlacesDatabase places, CephFixture ceph) : ICl
     {
         using var source = Opened(from);
         using var target = Opened(to);
-        return await CopyOperation.RunAsync([(source, name)], target, readBack: true, _listener, Cancel);
+        return await CopyOperation.RunAsync([(source, name)], target, readBack: true, null, _listener, Cancel);
     }
 
     private protected IBackupStore Opened(StoreSettings settings) => settings.IsS3 ? new S3Store(settings, _listener, new TailCache(null)) : BackupStores.Open(settings, _listener);

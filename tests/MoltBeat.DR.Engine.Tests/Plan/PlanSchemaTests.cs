@@ -20,8 +20,12 @@ public class PlanSchemaTests
     [InlineData(typeof(BackupPlan), "")]
     [InlineData(typeof(PlannedDatabase), "database")]
     [InlineData(typeof(PlannedStore), "store")]
+    [InlineData(typeof(PlannedFile), "file")]
+    [InlineData(typeof(PlannedFolder), "folder")]
+    [InlineData(typeof(PlannedSigning), "signing")]
     [InlineData(typeof(RetentionRules), "retention")]
     [InlineData(typeof(RetentionRule), "rule")]
+    [InlineData(typeof(PlannedAudit), "audit")]
     public void The_schema_and_the_records_have_the_same_properties(Type type, string definition)
     {
         var described = definition.Length == 0 ? s_schema : s_schema.GetProperty("$defs").GetProperty(definition);
@@ -106,7 +110,7 @@ public class PlanSchemaTests
         var bare = Nullable.GetUnderlyingType(type) ?? type;
         return bare == typeof(JsonElement) ? "anything"
             : bare == typeof(string) || bare == typeof(TimeSpan) ? "string"
-            : bare == typeof(int) ? "integer"
+            : bare == typeof(int) || bare == typeof(long) ? "integer"
             : bare == typeof(bool) ? "boolean"
             : PlanJson.Default.GetTypeInfo(bare)!.Kind == JsonTypeInfoKind.Enumerable ? "array" : "object";
     }

@@ -49,7 +49,8 @@ public sealed class StoreCmdletTests(ServerFixture fixture) : IDisposable
         try
         {
             File.SetUnixFileMode(root.FullName, (UnixFileMode)0b111_111_111);
-            Directory.CreateDirectory(Path.Combine(root.FullName, "closed"), UnixFileMode.None);
+            var closed = Directory.CreateDirectory(Path.Combine(root.FullName, "closed"));
+            File.SetUnixFileMode(closed.FullName, (UnixFileMode)0b011_011_011);
             var environment = new Dictionary<string, string?> { ["DATABASE_URL"] = backups.ShopDatabase.Uri, ["HOME"] = root.FullName };
             var result = await MoltProcess.RunAsOrdinaryUserAsync(environment, "-NonInteractive", "-Command",
                 $"$b = New-MoltBackup -Destination '{root.FullName}/closed', '{root.FullName}/open' -Confirm:$false; \"$($b.Locations) $($b.Failures.ErrorId) $($error[0].FullyQualifiedErrorId)\"");

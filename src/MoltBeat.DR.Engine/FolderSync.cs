@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace MoltBeat.DR.Engine.Storage;
+namespace MoltBeat.DR.Engine;
 
 /// <summary>
 /// Makes a rename in a folder durable: fsync of the folder itself, which .NET offers no way to ask for.
