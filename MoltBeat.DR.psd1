@@ -16,6 +16,7 @@
   VariablesToExport    = @()
   CmdletsToExport      = @(
     'Copy-MoltBackup'
+    'Get-MoltAudit'
     'Get-MoltBackup'
     'Get-MoltPlan'
     'New-MoltBackup'
@@ -23,6 +24,7 @@
     'Remove-MoltBackup'
     'Restore-MoltBackup'
     'Set-MoltBackup'
+    'Test-MoltAudit'
     'Test-MoltBackup'
     'Test-MoltPlan'
     'Test-MoltStore'

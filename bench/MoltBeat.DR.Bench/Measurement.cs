@@ -7,17 +7,18 @@ namespace MoltBeat.DR.Bench;
 /// <param name="Seconds">Wall clock, from the start of the process to its end.</param>
 /// <param name="CpuSeconds">User and system time of the process and every descendant that was waited for.</param>
 /// <param name="ServerCpuSeconds">The same of the database server meanwhile; null when the server is not ours to look at.</param>
+/// <param name="StoreCpuSeconds">The same of the object store, which runs on the same cores; null without one.</param>
 /// <param name="PeakBytes">Highest resident memory (VmHWM) of the started process, or of the largest in its tree.</param>
 /// <param name="PeakTreeBytes">Highest sum of resident memory over the whole tree; pages they share count for each.</param>
 /// <param name="Failure">Null when the exit code was 0.</param>
 internal sealed record Measurement(
-    double Seconds, double CpuSeconds, double? ServerCpuSeconds, long PeakBytes, long PeakTreeBytes, string? Failure)
+    double Seconds, double CpuSeconds, double? ServerCpuSeconds, double? StoreCpuSeconds, long PeakBytes, long PeakTreeBytes, string? Failure)
 {
     private static readonly TimeSpan PollEvery = TimeSpan.FromMilliseconds(25);
 
     /// <param name="largest">Whose memory counts as the peak: that of the largest process, in place of the started one.</param>
     public static async Task<Measurement> RunAsync(
-        Command command, bool largest, int? serverPid, CancellationToken cancellationToken)
+        Command command, bool largest, int? serverPid, int? storePid, CancellationToken cancellationToken)
     {
         var info = command.ToStartInfo();
         info.RedirectStandardInput = true;
@@ -25,7 +26,8 @@ internal sealed record Measurement(
         info.RedirectStandardError = true;
         var tail = new Tail();
 
-        var serverBefore = serverPid is { } before ? ProcFs.CpuSeconds(before) : 0;
+        static double? CpuOf(int? pid) => pid is { } known ? ProcFs.CpuSeconds(known) : null;
+        var (serverBefore, storeBefore) = (CpuOf(serverPid), CpuOf(storePid));
         var cpuBefore = ReapedChildrenSeconds();
         var clock = Stopwatch.StartNew();
         using var process = Tool.Start(info);
@@ -55,7 +57,8 @@ internal sealed record Measurement(
         return new Measurement(
             clock.Elapsed.TotalSeconds,
             ReapedChildrenSeconds() - cpuBefore,
-            serverPid is { } after ? ProcFs.CpuSeconds(after) - serverBefore : null,
+            CpuOf(serverPid) - serverBefore,
+            CpuOf(storePid) - storeBefore,
             peak,
             peakTree,
             process.ExitCode == 0 ? null : $"exit code {process.ExitCode}: {tail}");

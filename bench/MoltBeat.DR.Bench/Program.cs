@@ -88,11 +88,13 @@ static async Task<bool> RunAsync(BenchOptions options, CancellationToken cancell
                 + FormattableString.Invariant($"table {table.HeapBytes / 1e6,7:F1} MB, indexes {table.IndexBytes / 1e6,6:F1} MB"));
         }
 
-        var runner = new Runner(server, database, new Ways(server, options.Molt, options.Jobs), backups);
+        var runner = new Runner(server, database, backups);
+        var ways = new Ways(server, options.Molt, options.Jobs);
 
         // Restores need something to restore: then one round of backups goes unreported.
-        var backupResults = await runner.BackupsAsync(options.Only == Phase.Restore ? 1 : options.Rounds, cancellationToken);
-        var restoreResults = options.Only == Phase.Backup ? [] : await runner.RestoresAsync(options.Rounds, cancellationToken);
+        var backupResults = options.Only == Phase.S3 ? [] : await runner.BackupsAsync(ways.Backups, options.Only == Phase.Restore ? 1 : options.Rounds, cancellationToken);
+        var restoreResults = options.Only is Phase.Backup or Phase.S3 ? [] : await runner.RestoresAsync(ways.Restores, options.Rounds, cancellationToken);
+        var copyResults = options.Only is Phase.Backup or Phase.Restore ? [] : await CopiesAsync(options, server, database, work, cancellationToken);
         var report = new Report
         {
             Options = options,
@@ -101,6 +103,7 @@ static async Task<bool> RunAsync(BenchOptions options, CancellationToken cancell
             Tables = tables,
             Backups = options.Only == Phase.Restore ? [] : backupResults,
             Restores = restoreResults,
+            Copies = copyResults,
         };
         Console.WriteLine(report.ToMarkdown());
         Directory.CreateDirectory(options.Out);
@@ -138,6 +141,29 @@ static async Task<bool> RunAsync(BenchOptions options, CancellationToken cancell
 
             Directory.Delete(work, recursive: true);
         }
+    }
+}
+
+static async Task<IReadOnlyList<WayResult>> CopiesAsync(BenchOptions options, Server server, BenchDatabase database, string work, CancellationToken cancellationToken)
+{
+    S3Place place;
+    try
+    {
+        Console.Error.WriteLine("Starting a throwaway S3");
+        place = await S3Place.StartAsync(cancellationToken);
+    }
+    catch (BenchException e) when (options.Only is null)
+    {
+        Console.Error.WriteLine($"bench: copies in S3 are left out: {e.Message}");
+        return [];
+    }
+
+    await using (place)
+    {
+        var ways = new S3Ways(server, options.Molt, options.HeadlineJobs, place, Path.Combine(work, "cache"));
+        var runner = new Runner(server, database, Path.Combine(work, "backups"), place);
+        var made = await runner.BackupsAsync(ways.Backups, options.Rounds, cancellationToken);
+        return [.. made, .. await runner.RestoresAsync(ways.Restores, options.Rounds, cancellationToken)];
     }
 }
 

@@ -34,7 +34,10 @@ internal sealed class Report
 
     public required IReadOnlyList<WayResult> Restores { get; init; }
 
-    private IEnumerable<WayResult> All => Backups.Concat(Restores);
+    /// <summary>Backups to a folder and S3 and restores from there, and the same with the folder alone.</summary>
+    public required IReadOnlyList<WayResult> Copies { get; init; }
+
+    private IEnumerable<WayResult> All => Backups.Concat(Restores).Concat(Copies);
 
     public bool Failed => All.Any(result => result.Failure is not null);
 
@@ -65,6 +68,7 @@ internal sealed class Report
             .Append(Invariant($"{Mega(Tables.Sum(t => t.HeapBytes))} MB of tables, {Mega(Tables.Sum(t => t.IndexBytes))} MB of indexes.\n"));
         AppendWays(text, "Backup", Backups, Ways.Gzip);
         AppendWays(text, "Restore", Restores, Ways.Psql);
+        AppendCopies(text);
 
         text.Append(Invariant($"\nAt {Options.HeadlineJobs} jobs"))
             .Append(BestPgDump is { } best ? $", where the fastest way of pg_dump is `{best.Way.Title}`" : "").Append(":\n\n");
@@ -101,6 +105,7 @@ internal sealed class Report
                 ["medianSeconds"] = Round(result.Seconds),
                 ["cpuSeconds"] = Array(result.Runs, run => run.CpuSeconds),
                 ["serverCpuSeconds"] = Array(result.Runs, run => run.ServerCpuSeconds),
+                ["storeCpuSeconds"] = Array(result.Runs, run => run.StoreCpuSeconds),
                 ["bytes"] = result.Bytes,
                 ["peakBytes"] = result.PeakBytes,
                 ["peakTreeBytes"] = result.PeakTreeBytes,
@@ -158,8 +163,8 @@ internal sealed class Report
     private IEnumerable<Ratio> Ratios()
     {
         var jobs = Options.HeadlineJobs;
-        var backup = Options.Only != Phase.Restore;
-        var restore = Options.Only != Phase.Backup;
+        var backup = Options.Only is null or Phase.Backup;
+        var restore = Options.Only is null or Phase.Restore;
         double? Seconds(string id) => Find(id)?.Seconds;
         var ours = Find(Ways.Backup(jobs));
         var unproved = Seconds(Ways.Unproved(jobs));
@@ -173,6 +178,23 @@ internal sealed class Report
             ours?.Seconds is null ? null : (double)ours.Bytes / BestPgDump?.Bytes,
             "< 1",
             backup);
+
+        // Of these two lower is better.
+        yield return new("s3_backup_overhead", Overhead(S3Ways.BothBackup, S3Ways.LocalBackup).Whole, "≤ 1.15", Copies.Count > 0);
+        yield return new("s3_backup_overhead_without_store", Overhead(S3Ways.BothBackup, S3Ways.LocalBackup).WithoutStore, "", Copies.Count > 0);
+        yield return new("s3_restore_overhead", Overhead(S3Ways.FarRestore, S3Ways.LocalRestore).Whole, "≤ 1.25", Copies.Count > 0);
+        yield return new("s3_restore_overhead_without_store", Overhead(S3Ways.FarRestore, S3Ways.LocalRestore).WithoutStore, "", Copies.Count > 0);
+    }
+
+    /// <summary>
+    /// The time with S3 by the time without; and the same less what the store itself worked meanwhile, spread over all cores:
+    /// about what it would be with the store on a machine of its own, where all cores are busy.
+    /// </summary>
+    private (double? Whole, double? WithoutStore) Overhead(string with, string without)
+    {
+        var (far, near) = (Find(with), Find(without));
+        var storesWork = (far?.StoreCpuSeconds - near?.StoreCpuSeconds) / Machine.Cores;
+        return (far?.Seconds / near?.Seconds, (far?.Seconds - storesWork) / near?.Seconds);
     }
 
     private WayResult? Find(string id) => All.FirstOrDefault(result => result.Way.Id == id);
@@ -202,6 +224,33 @@ internal sealed class Report
                     result.Bytes == 0 ? "–" : Mega(result.Bytes),
                     result.PeakBytes == 0 ? "–" : Mega(result.PeakBytes),
                     result.PeakTreeBytes == 0 ? "–" : Mega(result.PeakTreeBytes),
+                }),
+            ]);
+    }
+
+    private void AppendCopies(StringBuilder text)
+    {
+        if (Copies.Count == 0)
+        {
+            return;
+        }
+
+        text.Append('\n');
+        AppendTable(
+            text,
+            ["Copies in S3", "jobs", "seconds", "runs", "client CPU s", "server CPU s", "store CPU s", "MB", "peak MB"],
+            [
+                .. Copies.Select(result => new[]
+                {
+                    result.Way.Title,
+                    Invariant($"{result.Way.Jobs}"),
+                    result.Failure is not null ? "FAILED" : Invariant($"{result.Seconds:F2}"),
+                    string.Join(" ", result.Runs.Select(run => Invariant($"{run.Seconds:F2}"))),
+                    result.CpuSeconds is { } cpu ? Invariant($"{cpu:F1}") : "–",
+                    result.ServerCpuSeconds is { } server ? Invariant($"{server:F1}") : "–",
+                    result.StoreCpuSeconds is { } store ? Invariant($"{store:F1}") : "–",
+                    result.Bytes == 0 ? "–" : Mega(result.Bytes),
+                    result.PeakBytes == 0 ? "–" : Mega(result.PeakBytes),
                 }),
             ]);
     }

@@ -3,14 +3,15 @@ using System.Globalization;
 namespace MoltBeat.DR.Bench;
 
 /// <summary>Runs the ways in turn: A B C D, A B C D, so that a slow spell of the machine meets them all.</summary>
-internal sealed class Runner(Server server, BenchDatabase database, Ways ways, string folder)
+/// <param name="place">Where backups go beside the folder; null for nowhere.</param>
+internal sealed class Runner(Server server, BenchDatabase database, string folder, S3Place? place = null)
 {
     /// <summary>Path of each backup way's last result.</summary>
     private readonly Dictionary<string, string> _backups = new(StringComparer.Ordinal);
 
-    public async Task<IReadOnlyList<WayResult>> BackupsAsync(int rounds, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<WayResult>> BackupsAsync(IReadOnlyList<BackupWay> ways, int rounds, CancellationToken cancellationToken)
     {
-        var results = ways.Backups.Select(way => new WayResult(way)).ToList();
+        var results = ways.Select(way => new WayResult(way)).ToList();
         for (var round = 1; round <= rounds; round++)
         {
             foreach (var result in results.Where(result => result.Failure is null))
@@ -27,6 +28,7 @@ internal sealed class Runner(Server server, BenchDatabase database, Ways ways, s
                 if (_backups.Remove(way.Id, out var previous))
                 {
                     Delete(previous);
+                    await (place?.RemoveAsync(Path.GetFileName(previous), cancellationToken) ?? Task.CompletedTask);
                 }
 
                 if (result.Failure is null)
@@ -41,10 +43,10 @@ internal sealed class Runner(Server server, BenchDatabase database, Ways ways, s
         return results;
     }
 
-    public async Task<IReadOnlyList<WayResult>> RestoresAsync(int rounds, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<WayResult>> RestoresAsync(IReadOnlyList<RestoreWay> ways, int rounds, CancellationToken cancellationToken)
     {
         var expected = await database.FingerprintAsync(Ways.Source, cancellationToken);
-        var results = ways.Restores.Select(way => new WayResult(way)).ToList();
+        var results = ways.Select(way => new WayResult(way)).ToList();
         for (var round = 1; round <= rounds; round++)
         {
             foreach (var result in results.Where(result => result.Failure is null))
@@ -77,7 +79,7 @@ internal sealed class Runner(Server server, BenchDatabase database, Ways ways, s
         await Tool.RunAsync(new Command("sync", [], new Dictionary<string, string?>()), cancellationToken);
         try
         {
-            var run = await Measurement.RunAsync(command(), !result.Way.Ours, server.Pid, cancellationToken);
+            var run = await Measurement.RunAsync(command(), !result.Way.Ours, server.Pid, place?.Pid, cancellationToken);
             result.Failure = run.Failure;
             result.Add(run);
         }

@@ -32,9 +32,9 @@ internal sealed class Ways
         var source = server.ClientEnvironment(Source);
         Command Shell(string script, params string[] arguments) =>
             new("bash", ["-c", "set -e -o pipefail\n" + script, "bash", .. arguments], source);
-        Command Molt(string script) =>
-            new(molt, ["-Command", "$ErrorActionPreference = 'Stop'; " + script], server.MoltEnvironment(Source));
         Command Restore(string folder, int n, string more) => Molt(
+            server,
+            molt,
             $"Restore-MoltBackup -Path {Quote(Archive(folder))} -DatabaseUrl $env:DATABASE_URL -TargetDatabase {Restored} -Jobs {Text(n)}{more} -Confirm:$false");
 
         Backups =
@@ -46,7 +46,7 @@ internal sealed class Ways
                 path => new Command(server.Client("pg_dump"), ["-Fd", "-j", Text(n), "-Z1", "-f", path], source))),
             .. jobs.Select(n => new BackupWay(
                 Backup(n), "New-MoltBackup", n, true,
-                path => Molt($"New-MoltBackup -DatabaseUrl $env:DATABASE_URL -Path {Quote(path)} -Jobs {Text(n)} -Confirm:$false"))),
+                path => Molt(server, molt, $"New-MoltBackup -DatabaseUrl $env:DATABASE_URL -Path {Quote(path)} -Jobs {Text(n)} -Confirm:$false"))),
         ];
         Restores =
         [
@@ -76,13 +76,17 @@ internal sealed class Ways
 
     public static string Proved(int jobs) => $"molt_restore_j{Text(jobs)}";
 
+    /// <summary>A script for <c>molt</c>, which ends with its first error.</summary>
+    public static Command Molt(Server server, string molt, string script) =>
+        new(molt, ["-Command", "$ErrorActionPreference = 'Stop'; " + script], server.MoltEnvironment(Source));
+
     /// <summary>The archive that New-MoltBackup left in its folder.</summary>
-    private static string Archive(string folder) =>
+    public static string Archive(string folder) =>
         System.IO.Directory.GetFiles(folder, "*.tar") is [var only]
             ? only
             : throw new BenchException($"{folder} does not hold exactly one archive.");
 
-    private static string Quote(string text) => $"'{text.Replace("'", "''", StringComparison.Ordinal)}'";
+    public static string Quote(string text) => $"'{text.Replace("'", "''", StringComparison.Ordinal)}'";
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 }

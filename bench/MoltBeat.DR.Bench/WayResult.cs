@@ -22,6 +22,8 @@ internal sealed class WayResult(Way way)
 
     public double? ServerCpuSeconds => _runs.Exists(run => run.ServerCpuSeconds is null) ? null : MedianOf(run => run.ServerCpuSeconds!.Value);
 
+    public double? StoreCpuSeconds => _runs.Exists(run => run.StoreCpuSeconds is null) ? null : MedianOf(run => run.StoreCpuSeconds!.Value);
+
     public long PeakBytes => _runs.Count == 0 ? 0 : _runs.Max(run => run.PeakBytes);
 
     public long PeakTreeBytes => _runs.Count == 0 ? 0 : _runs.Max(run => run.PeakTreeBytes);

@@ -5,8 +5,8 @@ using MoltBeat.DR.Engine.Application;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Backup;
 using MoltBeat.DR.Engine.Catalog;
+using MoltBeat.DR.Engine.Encryption;
 using MoltBeat.DR.Engine.Plan;
-using MoltBeat.DR.Engine.Postgres;
 
 namespace MoltBeat.DR;
 
@@ -85,9 +85,25 @@ public sealed class NewMoltBackupCommand : StoreCommand
     [Parameter]
     public string[] ExcludeFile { get; set; } = [];
 
+    /// <summary>OpenPGP keys that the backup is encrypted to: key files, or fingerprints, key ids and e-mail addresses that gpg knows; each opens it. Without it the plan's recipients; @() encrypts to none.</summary>
+    [Parameter]
+    [AllowEmptyCollection]
+    public string[]? Recipient { get; set; }
+
+    /// <summary>The private key that signs the backup: a file, or the fingerprint or e-mail address of a key that gpg has. Without it the plan's.</summary>
+    [Parameter]
+    public string? SigningKey { get; set; }
+
+    /// <summary>The signing key's passphrase: a SecureString, or a reference (env:NAME, file:/absolute/path, secret:NAME). Without it the plan's, when the key is the plan's, or gpg's agent knows it.</summary>
+    [Parameter]
+    [Passphrase]
+    public Passphrase? SigningPassphrase { get; set; }
+
     /// <summary>The folder of pg_dump and pg_dumpall, in place of PATH and the usual ones.</summary>
     [Parameter]
     public string? ClientToolPath { get; set; }
+
+    protected override AuditAction? Audits => new("Backup", IsGuarded: false);
 
     protected override void ProcessRecord()
     {
@@ -106,8 +122,44 @@ public sealed class NewMoltBackupCommand : StoreCommand
 
         foreach (var database in databases)
         {
-            BackUp(database, destinations);
+            Audited(subject => BackUp(database, destinations, subject.In(destinations)));
         }
+    }
+
+    /// <summary>What the backup is encrypted and signed with.</summary>
+    /// <returns>False when a key cannot be had; the error has been written.</returns>
+    private bool TryGetKeys(out OpenPgpSeal? seal, out IManifestSigner? signer)
+    {
+        (seal, signer) = (null, null);
+        IReadOnlyList<string> recipients;
+        string? key;
+        string passphrase;
+        try
+        {
+            recipients = Recipient?.Select(KeyName).ToList() ?? Plan.Plan.Recipients;
+            var planned = SigningKey is null ? Plan.Plan.Signing : null;
+            key = SigningKey is null ? planned?.Key : KeyName(SigningKey);
+            var secrets = SessionPlan.Secrets(this);
+            passphrase = SigningPassphrase?.Reveal(secrets) ?? (planned?.Passphrase is { } reference ? secrets.Resolve(reference) : "");
+        }
+        catch (MoltException e)
+        {
+            WriteFailure(e, nameof(SigningKey));
+            return false;
+        }
+
+        if (!Run((_, token) => ArchiveKeys.SealAsync(recipients, token), out seal, nameof(Recipient)))
+        {
+            return false;
+        }
+
+        if (Run((_, token) => ArchiveKeys.SignerAsync(key, passphrase, token), out signer, nameof(SigningKey)))
+        {
+            return true;
+        }
+
+        seal?.Dispose();
+        return false;
     }
 
     private List<PlannedDatabase> PlannedDatabases()
@@ -120,19 +172,14 @@ public sealed class NewMoltBackupCommand : StoreCommand
                 "See Get-MoltPlan for its databases, or name one with -DatabaseUrl.", Database);
     }
 
-    private void BackUp(PlannedDatabase database, IReadOnlyList<StoreSettings> destinations)
+    private void BackUp(PlannedDatabase database, IReadOnlyList<StoreSettings> destinations, AuditSubject subject)
     {
-        ConnectionSettings connection;
-        try
+        if (!TryParse(() => database.Url.Length == 0 ? null : DatabaseUrl ?? SessionPlan.Secrets(this).Resolve(database.Url), Credential, out var connection))
         {
-            connection = ConnectionSettings.Parse(database.Url.Length == 0 ? null : DatabaseUrl ?? SessionPlan.Secrets(this).Resolve(database.Url), Credential?.UserName, Credential?.GetNetworkCredential().Password);
-        }
-        catch (MoltException e)
-        {
-            // Never the string itself: it may hold a password.
-            WriteFailure(e, nameof(DatabaseUrl));
             return;
         }
+
+        (subject.Database, subject.Server) = (connection.Database, connection.Describe());
 
         // New ones for each backup: they keep what they saw.
         IReadOnlyList<ICapture> captures;
@@ -146,14 +193,17 @@ public sealed class NewMoltBackupCommand : StoreCommand
             return;
         }
 
-        var where = string.Join(", ", destinations.Select(d => d.Location));
-        if (!Confirm($"database {connection.Database} ({connection.Describe()})", $"Back up to {where}"))
+        if (!TryGetKeys(out var seal, out var signer))
         {
             return;
         }
 
+        using var sealing = seal;
+        using var signing = signer as IDisposable;
         var options = new BackupOptions
         {
+            Seal = seal,
+            Signer = signer,
             Connection = connection,
             Destinations = destinations,
             MinimumCopies = MinimumCopies ?? (Destination is null ? Plan.MinimumCopies : 1),
@@ -167,10 +217,25 @@ public sealed class NewMoltBackupCommand : StoreCommand
             TextRows = DataFormat == "Text",
             ClientToolFolder = ClientToolPath is null ? null : GetUnresolvedProviderPathFromPSPath(ClientToolPath),
         };
+        var where = string.Join(", ", destinations.Select(d => d.Location));
         WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"Backing up {connection.Describe()} to {where} with {Jobs} jobs."));
         var problems = new List<MoltException>();
-        if (Run((observer, token) => BackupOperation.RunAsync(options, observer, problems.Add, token), out var backup, connection.Database))
+        Task<bool> ApproveAsync(BackupPreview preview, IOperationObserver observer, CancellationToken token) => ConfirmAsync(observer, $"database {connection.Database} ({connection.Describe()})", $"Back up {preview}", () =>
         {
+            foreach (var table in preview.Tables)
+            {
+                WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"{table.Table}: {table.Bytes:N0} bytes on the server"));
+            }
+
+            foreach (var left in preview.LeftToPgDump)
+            {
+                WriteVerbose(left);
+            }
+        }, token);
+
+        if (Run((observer, token) => BackupOperation.RunAsync(options, preview => ApproveAsync(preview, observer, token), observer, problems.Add, token), out var backup, connection.Database) && backup is not null)
+        {
+            (subject.Backup, subject.BackupId, subject.IsDone) = (backup.Name, backup.Id, true);
             WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"{backup.Path}: {backup.Rows:N0} rows of {backup.Tables} tables in {backup.Size:N0} bytes, {backup.Duration.TotalSeconds:0.0} s."));
             foreach (var note in backup.Notes)
             {

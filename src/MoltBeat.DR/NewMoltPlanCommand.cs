@@ -30,16 +30,22 @@ public sealed class NewMoltPlanCommand : MoltCommand
     [Parameter]
     public SwitchParameter Force { get; set; }
 
-    protected override void ProcessRecord()
+    protected override AuditAction? Audits => new("WritePlan", IsGuarded: false);
+
+    protected override void ProcessRecord() => Audited(WritePlan);
+
+    private void WritePlan(AuditSubject subject)
     {
         try
         {
             var locator = SessionPlan.Locator(this);
             var path = SessionPlan.Resolve(this, Path) ?? locator.NewPlanPath;
+            subject.Target = path;
             var text = PlanWriter.Text(Fill(locator.FromVariables().Plan));
             if (Confirm(path, "Write the plan"))
             {
                 PlanWriter.Write(path, text, Force);
+                subject.IsDone = true;
                 WriteObject(SessionPlan.Locate(this, path));
             }
         }

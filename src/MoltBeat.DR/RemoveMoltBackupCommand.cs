@@ -8,7 +8,7 @@ namespace MoltBeat.DR;
 /// <summary>Removes backups: those that are named, or those whose time is up by the plan's rules.</summary>
 [Cmdlet(VerbsCommon.Remove, "MoltBackup", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High, DefaultParameterSetName = OfBackups)]
 [OutputType(typeof(RemovalResult))]
-public sealed class RemoveMoltBackupCommand : StoreCommand
+public sealed class RemoveMoltBackupCommand : TrustCommand
 {
     private const string OfBackups = "Backup";
     private const string OfRules = "Expired";
@@ -37,6 +37,8 @@ public sealed class RemoveMoltBackupCommand : StoreCommand
     [Parameter(ParameterSetName = OfBackups)]
     public SwitchParameter Force { get; set; }
 
+    protected override AuditAction? Audits => new("Remove", IsGuarded: true);
+
     protected override void ProcessRecord()
     {
         try
@@ -45,7 +47,7 @@ public sealed class RemoveMoltBackupCommand : StoreCommand
             {
                 foreach (var (store, name) in CopiesOf(Path, Locations))
                 {
-                    RemoveNamed(store, name);
+                    Audited(subject => RemoveNamed(store, name, subject.In(store)));
                 }
             }
             else
@@ -59,8 +61,9 @@ public sealed class RemoveMoltBackupCommand : StoreCommand
         }
     }
 
-    private void RemoveNamed(StoreSettings store, string name)
+    private void RemoveNamed(StoreSettings store, string name, AuditSubject subject)
     {
+        subject.Backup = name;
         var here = ListOf(store);
         if (here is null || !Confirm(store.ItemLocation(name), "Remove the backup"))
         {
@@ -68,8 +71,20 @@ public sealed class RemoveMoltBackupCommand : StoreCommand
         }
 
         var backup = here.Find(b => b.Name == name);
-        if (Remove(store, name, here, Force) && backup is not null)
+        (subject.Database, subject.BackupId) = (backup?.Database, backup?.Id);
+        if (Force && backup is not null && !MayRemoveLast(store, backup, here))
         {
+            return;
+        }
+
+        if (Remove(store, name, here, Force))
+        {
+            subject.IsDone = true;
+            if (backup is null)
+            {
+                return;
+            }
+
             here.Remove(backup);
             WriteObject(RemovalResult.Of(backup, store, RemovalStatus.Removed, null, "asked for"));
         }
@@ -81,8 +96,13 @@ public sealed class RemoveMoltBackupCommand : StoreCommand
         var rules = Plan.Retention;
         var unreadable = new List<MoltException>();
 
+        if (!TryGetTrust(out var trust))
+        {
+            return;
+        }
+
         // Listed together: what one store's copy passed speaks for the same backup in another.
-        if (!RunOn(stores, (open, _, token) => new BackupCatalog(open).ListAsync(unreadable.Add, token), out var all))
+        if (!RunOn(stores, (open, _, token) => new BackupCatalog(open, trust).ListAsync(unreadable.Add, token), out var all))
         {
             return;
         }
@@ -106,12 +126,23 @@ public sealed class RemoveMoltBackupCommand : StoreCommand
             var status = RemovalStatus.Kept;
             if (decision.Goes)
             {
-                status = !ShouldRemove(store, decision) ? RemovalStatus.WouldBeRemoved : Remove(store, backup.Name, all, force: false) ? RemovalStatus.Removed : RemovalStatus.Failed;
+                status = RemovalStatus.Failed;
+                Audited(subject =>
+                {
+                    (subject.In(store).Backup, subject.Database, subject.BackupId, subject.Detail) = (backup.Name, backup.Database, backup.Id, decision.Text);
+                    subject.IsDone = ShouldRemove(store, decision) && Remove(store, backup.Name, all, force: false);
+                    status = subject.IsDone ? RemovalStatus.Removed : IsDeclined ? RemovalStatus.WouldBeRemoved : RemovalStatus.Failed;
+                });
             }
 
             WriteObject(RemovalResult.Of(backup, store, status, decision.Reason, decision.Text));
         }
     }
+
+    /// <summary>The last good backup of a database is all that is left of it when the database is lost: its name has to be typed.</summary>
+    private bool MayRemoveLast(StoreSettings store, BackupInfo backup, List<BackupInfo> here)
+        => RunOn([store], (open, _, token) => new BackupRemoval(open[0]).IsLastGoodAsync(backup.Name, here, token), out var isLast, store.ItemLocation(backup.Name))
+            && (!isLast || ConfirmByName(backup.Database, $"This removes the last good backup of {backup.Database} in {store.Location}.", Force));
 
     private bool ShouldRemove(StoreSettings store, RetentionDecision decision)
         => Confirm(store.ItemLocation(decision.Backup.Name), $"Remove the backup: {decision.Text}");
@@ -127,7 +158,7 @@ public sealed class RemoveMoltBackupCommand : StoreCommand
     {
         if (!listed.TryGetValue(store.Place, out var here))
         {
-            if (!RunOn([store], (open, _, token) => new BackupCatalog(open).ListAsync(_ => { }, token), out here, store.Location))
+            if (!TryGetTrust(out var trust) || !RunOn([store], (open, _, token) => new BackupCatalog(open, trust).ListAsync(_ => { }, token), out here, store.Location))
             {
                 return null;
             }

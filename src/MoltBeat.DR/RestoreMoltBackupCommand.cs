@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Management.Automation;
 using MoltBeat.DR.Engine;
 using MoltBeat.DR.Engine.Application;
+using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Plan;
 using MoltBeat.DR.Engine.Postgres;
@@ -12,7 +13,7 @@ namespace MoltBeat.DR;
 /// <summary>Restores a backup into a new database, and proves that it is all there; and what the backup holds beside it.</summary>
 [Cmdlet(VerbsData.Restore, "MoltBackup", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
 [OutputType(typeof(RestoreResult), typeof(EnvironmentRestoreResult), typeof(FolderRestoreResult))]
-public sealed class RestoreMoltBackupCommand : StoreCommand
+public sealed class RestoreMoltBackupCommand : KeyCommand
 {
     /// <summary>The archive; Get-MoltBackup's objects bind here.</summary>
     [Parameter(Position = 0, Mandatory = true, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
@@ -66,6 +67,10 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
     [Parameter]
     public SwitchParameter NoTablespaces { get; set; }
 
+    /// <summary>Replace environment files and folders that are there; each is kept beside under another name. Together with -Confirm:$false: restore under the name of a production database without its name being typed.</summary>
+    [Parameter]
+    public SwitchParameter Force { get; set; }
+
     /// <summary>The folder of pg_restore, in place of PATH and the usual ones.</summary>
     [Parameter]
     public string? ClientToolPath { get; set; }
@@ -87,12 +92,11 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
     [Parameter]
     public string? FolderPath { get; set; }
 
-    /// <summary>Replace environment files and folders that are there; each is kept beside under another name.</summary>
-    [Parameter]
-    public SwitchParameter Force { get; set; }
+    protected override AuditAction? Audits => new("Restore", IsGuarded: true);
 
     protected override void BeginProcessing()
     {
+        base.BeginProcessing();
         try
         {
             CheckPlaces();
@@ -103,12 +107,15 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
         }
     }
 
-    protected override void ProcessRecord()
+    protected override void ProcessRecord() => Audited(Restore);
+
+    private void Restore(AuditSubject subject)
     {
         IReadOnlyList<(StoreSettings Store, string Name)> copies;
         try
         {
             copies = CopiesOf(Path, Locations);
+            subject.In(copies.Select(c => c.Store)).Backup = copies[0].Name;
         }
         catch (MoltException e)
         {
@@ -116,18 +123,26 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
             return;
         }
 
-        if (!RunOn(copies.Select(c => c.Store).ToList(), (stores, observer, token) => new BackupCatalog(stores).ReadAsync(copies[0].Name, token, e => observer.Warning(e.Message)), out var backup, Path))
+        if (!TryGetAccess(out var access))
         {
             return;
         }
 
+        if (!RunOn(copies.Select(c => c.Store).ToList(), (stores, observer, token) => new BackupCatalog(stores, access).ReadNearestAsync(copies[0].Name, e => observer.Warning(e.Message), token), out var nearest, Path))
+        {
+            return;
+        }
+
+        var backup = nearest.Backup;
+        (subject.Database, subject.BackupId) = (backup.Database, backup.Id);
+
         // What stands in the way of anything is found before anything is done.
-        var whole = CopiesOf(backup.Path, backup.Locations);
+        var whole = copies.Skip(nearest.Skipped).ToList();
         var kinds = Kinds();
         IReadOnlyList<ExtraRestoreItem> extras = [];
         if (kinds.Count > 0)
         {
-            if (!RunOn(StoresOf(whole), (stores, observer, token) => ExtrasOf(stores, whole, kinds, observer).PlanAsync(token), out var planned, Path))
+            if (!RunOn(StoresOf(whole), (stores, observer, token) => ExtrasOf(stores, whole, kinds, access, observer).PlanAsync(token), out var planned, Path))
             {
                 return;
             }
@@ -143,24 +158,19 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
         }
 
         RestoreOptions? database = null;
-        try
+        if (Include.Contains(RestorePart.Database))
         {
-            if (Include.Contains(RestorePart.Database))
+            if (!TryParse(() => UrlOf(DatabaseUrl, planned => planned.Count == 1 ? planned[0] : planned.FirstOrDefault(d => d.Name == backup.Database)), Credential, out var connection))
             {
-                database = Options(backup);
+                return;
             }
-        }
-        catch (MoltException e)
-        {
-            // Never the string itself: it may hold a password.
-            WriteFailure(e, nameof(DatabaseUrl));
-            return;
+
+            database = Options(backup, connection, access);
         }
 
         // All questions come first, too: nobody sits and waits for the second one while a database is loading.
-        var withDatabase = database is not null && ConfirmDatabase(backup, database);
         var chosen = extras.Where(i => Confirm(i.Target, $"{i.Action}; from {backup.Name}, state of {Time(backup)}")).ToList();
-        if (withDatabase && !RestoreDatabase(whole, database!))
+        if (database is not null && !RestoreDatabase(whole, backup, database, subject))
         {
             return;
         }
@@ -168,10 +178,11 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
         if (chosen.Count > 0 && RunOn(StoresOf(whole), async (stores, observer, token) =>
         {
             var (done, failed) = (new List<ExtraRestoreResult>(), new List<MoltException>());
-            await ExtrasOf(stores, whole, kinds, observer).RunAsync(chosen, done.Add, failed.Add, token).ConfigureAwait(false);
+            await ExtrasOf(stores, whole, kinds, access, observer).RunAsync(chosen, done.Add, failed.Add, token).ConfigureAwait(false);
             return (done, failed);
         }, out var result, Path))
         {
+            subject.IsDone |= result.failed.Count == 0;
             WriteObject(result.done, enumerateCollection: true);
             result.failed.ForEach(e => WriteFailure(e));
         }
@@ -179,8 +190,8 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
 
     private static List<StoreSettings> StoresOf(IReadOnlyList<(StoreSettings Store, string Name)> copies) => copies.Select(c => c.Store).ToList();
 
-    private static ExtrasRestore ExtrasOf(IReadOnlyList<Engine.Storage.IBackupStore> stores, IReadOnlyList<(StoreSettings Store, string Name)> copies, IReadOnlyList<IExtraRestore> kinds, IOperationObserver observer)
-        => new(stores.Zip(copies, (s, c) => (s, c.Name)).ToList(), kinds, observer);
+    private static ExtrasRestore ExtrasOf(IReadOnlyList<Engine.Storage.IBackupStore> stores, IReadOnlyList<(StoreSettings Store, string Name)> copies, IReadOnlyList<IExtraRestore> kinds, ArchiveAccess access, IOperationObserver observer)
+        => new(stores.Zip(copies, (s, c) => (s, c.Name)).ToList(), kinds, observer, access);
 
     private void CheckPlaces()
     {
@@ -218,10 +229,10 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
         return kinds;
     }
 
-    private RestoreOptions Options(BackupInfo backup) => new()
+    private RestoreOptions Options(BackupInfo backup, ConnectionSettings connection, ArchiveAccess access) => new()
     {
-        Connection = ConnectionSettings.Parse(UrlOf(DatabaseUrl, planned => planned.Count == 1 ? planned[0] : planned.FirstOrDefault(d => d.Name == backup.Database)),
-            Credential?.UserName, Credential?.GetNetworkCredential().Password),
+        Access = access,
+        Connection = connection,
         TargetDatabase = TargetDatabase ?? DefaultName(backup),
         Jobs = Jobs,
         Tables = Table,
@@ -230,23 +241,32 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
         NoOwner = NoOwner,
         CreateRoles = CreateRoles,
         NoTablespaces = NoTablespaces,
+        Backup = backup,
         ClientToolFolder = ClientToolPath is null ? null : GetUnresolvedProviderPathFromPSPath(ClientToolPath),
     };
 
-    private bool ConfirmDatabase(BackupInfo backup, RestoreOptions options)
+    /// <returns>False when it failed; true also when the user did not want it.</returns>
+    private bool RestoreDatabase(IReadOnlyList<(StoreSettings Store, string Name)> copies, BackupInfo backup, RestoreOptions options, AuditSubject subject)
     {
-        var what = Table.Length > 0
-            ? $"tables {string.Join(", ", Table)}"
-            : string.Create(CultureInfo.InvariantCulture, $"{backup.Rows:N0} rows of {backup.Tables} tables");
-        return Confirm($"new database {options.TargetDatabase} ({options.Connection.WithDatabase(options.TargetDatabase).Describe()})", $"Restore {what} from {backup.Name}, state of {Time(backup)}");
-    }
-
-    private bool RestoreDatabase(IReadOnlyList<(StoreSettings Store, string Name)> copies, RestoreOptions options)
-    {
-        WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"Restoring {copies[0].Store.ItemLocation(copies[0].Name)} into {options.Connection.WithDatabase(options.TargetDatabase).Describe()} with {options.Jobs} jobs."));
-        if (RunOn(StoresOf(copies), (stores, observer, token) => RestoreOperation.RunAsync(stores.Zip(copies, (s, c) => (s, c.Name)).ToList(), options, observer, token), out var result, Path))
+        var where = options.Connection.WithDatabase(options.TargetDatabase).Describe();
+        (subject.Target, subject.Server) = (options.TargetDatabase, where);
+        if (!IsWhatIf && IsProduction(options.TargetDatabase) && !ConfirmByName(options.TargetDatabase, $"This restores as {options.TargetDatabase}, which the plan calls a production database.", Force))
         {
-            WriteObject(result);
+            return false;
+        }
+
+        WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"Restoring {backup.Path} into {where} with {options.Jobs} jobs."));
+        Task<bool> ApproveAsync(RestorePlan plan, IOperationObserver observer, CancellationToken token) => ConfirmAsync(observer,
+            $"new database {options.TargetDatabase} ({where})", $"Restore from {backup.Name}, state of {Time(backup)}: {plan}", null, token);
+
+        if (RunOn(StoresOf(copies), (stores, observer, token) => RestoreOperation.RunAsync(stores.Zip(copies, (s, c) => (s, c.Name)).ToList(), options, plan => ApproveAsync(plan, observer, token), observer, token), out var result, Path))
+        {
+            if (result is not null)
+            {
+                subject.IsDone = true;
+                WriteObject(result);
+            }
+
             return true;
         }
 
@@ -257,6 +277,23 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
 
         return false;
     }
+
+    /// <summary>
+    /// Whether the new database will bear the name of one that the plan calls production. The server is not compared: one
+    /// machine has many names, and the wrong guess would be the one that does harm.
+    /// </summary>
+    private bool IsProduction(string database) => Plan.Databases.Where(d => d.Production).Any(planned =>
+    {
+        try
+        {
+            return planned.Name == database || ConnectionSettings.Parse(SessionPlan.Secrets(this).Resolve(planned.Url)).Database == database;
+        }
+        catch (MoltException)
+        {
+            // Its real name cannot be found out here: the one in the plan has to do.
+            return false;
+        }
+    });
 
     private static string Time(BackupInfo backup) => backup.Created.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
 

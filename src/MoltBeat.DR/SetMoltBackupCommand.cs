@@ -35,14 +35,20 @@ public sealed class SetMoltBackupCommand : StoreCommand
     [ValidateNotNullOrEmpty]
     public string Reason { get; set; } = "";
 
-    protected override void ProcessRecord()
+    protected override AuditAction? Audits => Unpin ? new("Unpin", IsGuarded: true) : new("Pin", IsGuarded: false);
+
+    protected override void ProcessRecord() => Audited(SetPin);
+
+    private void SetPin(AuditSubject subject)
     {
         try
         {
             var copies = CopiesOf(Path, Locations);
+            (subject.In(copies.Select(c => c.Store)).Backup, subject.Detail) = (copies[0].Name, Reason);
             if (Confirm(string.Join(", ", copies.Select(c => c.Store.ItemLocation(c.Name))), Pin ? $"Pin: {Reason}" : $"Unpin: {Reason}")
                 && RunOn(copies.Select(c => c.Store).ToList(), (stores, _, token) => RecordAsync(stores, copies[0].Name, token), out var backup, Path))
             {
+                (subject.Database, subject.BackupId, subject.IsDone) = (backup.Database, backup.Id, true);
                 WriteObject(backup);
             }
         }

@@ -1,9 +1,11 @@
 using System.Collections;
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Management.Automation;
 using MoltBeat.DR.Engine;
 using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Plan;
+using MoltBeat.DR.Engine.Postgres;
 using MoltBeat.DR.Engine.Storage;
 
 namespace MoltBeat.DR;
@@ -25,6 +27,8 @@ public abstract class StoreCommand : MoltCommand
     /// <exception cref="MoltException">The plan's own errors.</exception>
     protected PlanInForce Plan => plan ??= SessionPlan.Locate(this, PlanPath);
 
+    protected sealed override string? PlanFile => PlanPath;
+
     /// <summary>The stores that are named, by path, URI or their name in the plan; without a name all of the plan.</summary>
     protected IReadOnlyList<StoreSettings> StoresOf(IEnumerable<string>? names)
         => names?.Where(n => !string.IsNullOrEmpty(n)).ToList() is { Count: > 0 } given ? given.ConvertAll(StoreOf) : Plan.Plan.StoreSettings();
@@ -32,6 +36,28 @@ public abstract class StoreCommand : MoltCommand
     /// <summary>A connection string as given, else of the plan's database that the function chooses; null leaves it to libpq's variables.</summary>
     protected string? UrlOf(string? given, Func<IReadOnlyList<PlannedDatabase>, PlannedDatabase?> choose)
         => given ?? (choose(Plan.Databases) is { } database ? SessionPlan.Secrets(this).Resolve(database.Url) : null);
+
+    /// <summary>Reads a connection string, and what libpq's variables and files say where it is silent. A failure has been written then, and never with the string itself: it may hold a password.</summary>
+    /// <param name="url">Gives the string: may ask a vault, and fail.</param>
+    /// <param name="credential">Role and password, over what the string says.</param>
+    /// <param name="connection">What it says.</param>
+    protected bool TryParse(Func<string?> url, PSCredential? credential, [NotNullWhen(true)] out ConnectionSettings? connection)
+    {
+        try
+        {
+            connection = ConnectionSettings.Parse(url(), credential?.UserName, credential?.GetNetworkCredential().Password);
+            return true;
+        }
+        catch (MoltException e)
+        {
+            WriteFailure(e, "DatabaseUrl");
+            connection = null;
+            return false;
+        }
+    }
+
+    /// <summary>A key as the engine takes it: files by their full paths, all else as it is.</summary>
+    protected string KeyName(string key) => PlanKeys.IsFile(key) || File.Exists(Absolute(key)) ? Absolute(key) : key;
 
     /// <summary>Whether the text names one backup and not a store.</summary>
     protected bool IsItem(string text)
@@ -56,7 +82,7 @@ public abstract class StoreCommand : MoltCommand
 
     /// <summary>Runs an operation on stores that are open for as long as it runs.</summary>
     protected bool RunOn<T>(IReadOnlyList<StoreSettings> settings, Func<IReadOnlyList<IBackupStore>, IOperationObserver, CancellationToken, Task<T>> operation,
-        [System.Diagnostics.CodeAnalysis.MaybeNullWhen(false)] out T result, object? target = null)
+        [MaybeNullWhen(false)] out T result, object? target = null)
         => Run(async (observer, token) =>
         {
             var stores = new List<IBackupStore>();

@@ -9,7 +9,7 @@ namespace MoltBeat.DR;
 /// <summary>Verifies backups, and keeps each result beside its backup.</summary>
 [Cmdlet(VerbsDiagnostic.Test, "MoltBackup")]
 [OutputType(typeof(VerificationResult))]
-public sealed class TestMoltBackupCommand : StoreCommand
+public sealed class TestMoltBackupCommand : KeyCommand
 {
     /// <summary>The archive; Get-MoltBackup's objects bind here.</summary>
     [Parameter(Position = 0, Mandatory = true, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
@@ -47,6 +47,8 @@ public sealed class TestMoltBackupCommand : StoreCommand
     [Parameter]
     public string? ClientToolPath { get; set; }
 
+    protected override AuditAction? Audits => new("Verify", IsGuarded: false);
+
     protected override void ProcessRecord()
     {
         IReadOnlyList<(StoreSettings Store, string Name)> copies;
@@ -60,8 +62,14 @@ public sealed class TestMoltBackupCommand : StoreCommand
             return;
         }
 
+        if (!TryGetAccess(out var access))
+        {
+            return;
+        }
+
         var options = new VerificationOptions
         {
+            Access = access,
             Level = Level,
             MaxAge = MaxAge,
             MinimumSize = MinimumSize,
@@ -70,10 +78,15 @@ public sealed class TestMoltBackupCommand : StoreCommand
         };
         foreach (var (store, name) in AllCopies ? copies : copies.Take(1))
         {
-            if (RunOn([store], (stores, observer, token) => VerificationOperation.RunAsync(stores[0], name, options, observer, token), out var result, store.ItemLocation(name)))
+            Audited(subject =>
             {
-                Show(result);
-            }
+                (subject.In(store).Backup, subject.Detail) = (name, Level.ToString());
+                if (RunOn([store], (stores, observer, token) => VerificationOperation.RunAsync(stores[0], name, options, observer, token), out var result, store.ItemLocation(name)))
+                {
+                    (subject.Database, subject.BackupId, subject.IsDone) = (result.Database, result.Id, result.Passed);
+                    Show(result);
+                }
+            });
         }
     }
 

@@ -28,6 +28,8 @@ public sealed class TestMoltStoreCommand : StoreCommand
     [Parameter]
     public SwitchParameter Repair { get; set; }
 
+    protected override AuditAction? Audits => Repair ? new("Sweep", IsGuarded: true) : null;
+
     protected override void ProcessRecord()
     {
         IReadOnlyList<StoreSettings> stores;
@@ -43,11 +45,11 @@ public sealed class TestMoltStoreCommand : StoreCommand
 
         foreach (var store in stores)
         {
-            Check(store);
+            Audited(subject => Check(store, subject.In(store)));
         }
     }
 
-    private void Check(StoreSettings store)
+    private void Check(StoreSettings store, AuditSubject subject)
     {
         var health = StoreHealth.Of(store);
         if (!Run(async (observer, token) => await health.CheckAsync(
@@ -67,6 +69,8 @@ public sealed class TestMoltStoreCommand : StoreCommand
             if (chosen.Count > 0 && Run((_, token) => health.RepairAsync(result, chosen, token), out var repaired, store.Location))
             {
                 result = repaired;
+                subject.Detail = string.Join(", ", repaired.Leftovers.Where(l => l.Removed).Select(l => l.Name));
+                subject.IsDone = true;
             }
         }
 

@@ -10,6 +10,7 @@ public sealed class ModuleTests : IDisposable
     private static readonly string[] Commands =
     [
         "Copy-MoltBackup",
+        "Get-MoltAudit",
         "Get-MoltBackup",
         "Get-MoltPlan",
         "New-MoltBackup",
@@ -17,6 +18,7 @@ public sealed class ModuleTests : IDisposable
         "Remove-MoltBackup",
         "Restore-MoltBackup",
         "Set-MoltBackup",
+        "Test-MoltAudit",
         "Test-MoltBackup",
         "Test-MoltPlan",
         "Test-MoltStore",
@@ -65,6 +67,7 @@ public sealed class ModuleTests : IDisposable
                 "dependencies/AWSSDK.Core.dll",
                 "dependencies/AWSSDK.S3.dll",
                 "dependencies/AWSSDK.SecurityToken.dll",
+                "dependencies/BouncyCastle.Cryptography.dll",
                 "dependencies/Microsoft.Extensions.DependencyInjection.Abstractions.dll",
                 "dependencies/Microsoft.Extensions.Logging.Abstractions.dll",
                 "dependencies/MoltBeat.DR.Engine.dll",

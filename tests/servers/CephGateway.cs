@@ -27,7 +27,13 @@ public sealed class CephGateway : IAsyncDisposable
     public int Port { get; private set; }
 
     /// <summary>The endpoint, without a slash at its end in <see cref="Uri.OriginalString"/>.</summary>
-    public Uri Address => new($"http://127.0.0.1:{Port}");
+    public Uri Address => new(Tls is null ? $"http://127.0.0.1:{Port}" : $"https://localhost:{Port}");
+
+    /// <summary>Its certificate and whom to trust; null without <see cref="CephOptions.Tls"/>.</summary>
+    public PostgresTls? Tls { get; private set; }
+
+    /// <summary>The process all its daemons descend from.</summary>
+    public int ProcessId => _process?.Id ?? throw new InvalidOperationException("It does not run.");
 
     public string Region => _options.Region;
 
@@ -130,13 +136,17 @@ public sealed class CephGateway : IAsyncDisposable
         await File.WriteAllTextAsync(_folder["log"], "", cancel).ConfigureAwait(false);
         foreach (var name in new[] { "ceph", "log" })
             await ServiceUser.GiveAsync(_folder[name], cancel).ConfigureAwait(false);
+        if (_options.Tls)
+            Tls = await PostgresTls.CreateAsync(_folder["tls"], cancel).ConfigureAwait(false);
+        await File.WriteAllLinesAsync(_folder["gateway.conf"], _options.Configuration(Port, Tls), cancel).ConfigureAwait(false);
         string[] command =
         [
             TestFiles.Path("ceph-rgw.sh"), _folder["ceph"], $"{Port}", $"{FreePort.Next()}", Region, _options.AccessKey, _options.SecretKey,
-            .. _options.Encryption ? ["encrypt"] : Array.Empty<string>(),
+            _folder["gateway.conf"],
         ];
         _process = GuardedProcess.Start(command, _folder["log"], lastSignal: "TERM", _folder["ceph"]);
-        using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(5) };
+        using var handler = new HttpClientHandler { ServerCertificateCustomValidationCallback = (_, _, _, _) => true };
+        using var http = new HttpClient(handler) { Timeout = TimeSpan.FromSeconds(5) };
         var clock = Stopwatch.StartNew();
         while (true)
         {

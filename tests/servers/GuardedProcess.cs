@@ -44,6 +44,9 @@ internal sealed class GuardedProcess : IAsyncDisposable
 
     internal bool HasExited => _shell.HasExited;
 
+    /// <summary>The shell's own id; the server and its children descend from it.</summary>
+    internal int Id => _shell.Id;
+
     /// <summary>What the server has written to its standard output and error.</summary>
     internal string Log => File.Exists(_log) ? File.ReadAllText(_log) : "";
 

@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
-# ceph-rgw.sh FOLDER PORT MONPORT REGION ACCESSKEY SECRETKEY [encrypt]
+# ceph-rgw.sh FOLDER PORT MONPORT REGION ACCESSKEY SECRETKEY GATEWAYCONF
 #
-# Runs a throwaway Ceph (one monitor, one OSD, one RADOS gateway) in the empty FOLDER: S3 at http://127.0.0.1:PORT, for as long
+# Runs a throwaway Ceph (one monitor, one OSD, one RADOS gateway) in the empty FOLDER: S3 at 127.0.0.1:PORT, for as long
 # as this script runs. All data are in memory and go with it. On TERM, or when one of the three ends, all of them are killed.
 #
 # Needs Debian's ceph-mon, ceph-osd and radosgw (16.2). No systemd, no manager, no cephx. The OSD takes four free ports of
-# 6800-7300, MONPORT is the monitor's. With 'encrypt' x-amz-server-side-encryption: AES256 is taken; then every object is encrypted.
+# 6800-7300, MONPORT is the monitor's. GATEWAYCONF is a file with the gateway's own lines for ceph.conf, its 'rgw frontends' among them.
+# With 'rgw crypt default encryption key' x-amz-server-side-encryption: AES256 is taken; then every object is encrypted.
 #
 # What it does not do as Amazon does: checksums in a trailer (400; the SDK's default, so WHEN_REQUIRED), the header of the encryption
 # in the answer to HEAD, GetBucketEncryption (answers with a listing), GetBucketReplication (empty), BlockPublicAcls (every
 # PUT is 403 then), If-None-Match on CompleteMultipartUpload and CRC32 (both ignored).
 set -euo pipefail
 
-folder=$1 port=$2 monport=$3 region=$4 key=$5 secret=$6 encrypt=${7:-}
+folder=$1 port=$2 monport=$3 region=$4 key=$5 secret=$6 gatewayconf=$7
 conf=$folder/ceph.conf
 classes='STANDARD_IA ONEZONE_IA INTELLIGENT_TIERING GLACIER_IR GLACIER DEEP_ARCHIVE'
 
@@ -82,17 +83,13 @@ osd objectstore = memstore
 memstore device bytes = 8589934592
 osd mclock skip benchmark = true
 [client]
-rgw frontends = beast endpoint=127.0.0.1:$port
-rgw enable apis = s3, admin
 rgw dynamic resharding = false
 rgw thread pool size = 64
 # The memory of removed objects comes back after seconds, not after hours.
 rgw gc obj min wait = 5
 rgw gc processor period = 5
 C
-if [ "$encrypt" = encrypt ]; then
-  printf 'rgw crypt default encryption key = %s\nrgw crypt require ssl = false\n' "$(head -c 32 /dev/urandom | base64)" >>"$conf"
-fi
+cat "$gatewayconf" >>"$conf"
 
 run monmaptool --create --fsid "$fsid" --addv a "[v2:127.0.0.1:$monport/0]" "$folder/monmap"
 run ceph-mon -c "$conf" -i a --mkfs --monmap "$folder/monmap"

@@ -28,7 +28,7 @@ public interface IMemberOpener
     /// <param name="member">The member's name, for errors.</param>
     /// <param name="cancellationToken">Stops it.</param>
     /// <returns>The plain bytes. What it gives is to be believed only once it has ended without an error.</returns>
-    /// <exception cref="MoltException"><c>PrivateKeyMissing</c>, <c>PassphraseWrong</c>, <c>MemberNotOpenPgp</c>; while reading <c>MemberTampered</c>.</exception>
+    /// <exception cref="MoltException"><c>PrivateKeyMissing</c>, <c>PassphraseMissing</c>, <c>PassphraseWrong</c>, <c>GpgFailed</c>, <c>EncryptionNotSupported</c>, <c>MemberNotOpenPgp</c>, <c>MemberTampered</c>; while reading <c>MemberTampered</c>.</exception>
     Task<Stream> OpenAsync(Stream message, string member, CancellationToken cancellationToken);
 }
 

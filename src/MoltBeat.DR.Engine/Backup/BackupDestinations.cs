@@ -21,7 +21,10 @@ internal sealed class BackupDestinations : IDisposable
         this.minimum = minimum;
     }
 
-    /// <summary>Opens the stores, and looks whether enough of them can be written to before any work is done.</summary>
+    /// <summary>What can be written to.</summary>
+    public IReadOnlyList<string> Locations => stores.ConvertAll(s => s.Location);
+
+    /// <summary>Opens the stores, and looks whether enough of them can be written to before any work is done. Changes nothing in them.</summary>
     /// <exception cref="MoltException"><c>TooFewCopies</c>; with one store only, that store's own error.</exception>
     public static async Task<BackupDestinations> OpenAsync(IReadOnlyList<StoreSettings> settings, int minimum, IOperationObserver observer, CancellationToken cancellationToken)
     {
@@ -39,13 +42,16 @@ internal sealed class BackupDestinations : IDisposable
         var destinations = new BackupDestinations([], minimum);
         try
         {
-            foreach (var one in settings)
+            destinations.stores.AddRange(settings.Select(s => BackupStores.Open(s, observer)));
+
+            // All at once, so that the wait for one that does not answer is the only one.
+            var asked = destinations.stores.ConvertAll(s => (Store: s, Answer: s.CheckWritableAsync(cancellationToken)));
+            await ((Task)Task.WhenAll(asked.Select(a => a.Answer))).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            foreach (var (store, answer) in asked)
             {
-                var store = BackupStores.Open(one, observer);
-                destinations.stores.Add(store);
                 try
                 {
-                    if (await store.PrepareAsync(cancellationToken).ConfigureAwait(false) is { } warning)
+                    if (await answer.ConfigureAwait(false) is { } warning)
                     {
                         observer.Warning(warning);
                     }
@@ -84,10 +90,6 @@ internal sealed class BackupDestinations : IDisposable
             }
         }
     }
-
-    /// <summary>The newest backup of a database in the nearest store.</summary>
-    public async Task<BackupInfo?> NewestAsync(string database, CancellationToken cancellationToken)
-        => (await new BackupCatalog(stores[0]).ListAsync(_ => { }, cancellationToken).ConfigureAwait(false)).Find(b => b.Database == database);
 
     /// <summary>Begins the archive in all stores.</summary>
     public async Task<FanOutOutput> CreateAsync(string archive, NewArchive plan, CancellationToken cancellationToken)
@@ -134,13 +136,38 @@ internal sealed class BackupDestinations : IDisposable
             }
         }
 
+        ReportFailures(onProblem);
+        CheckEnough(locations.Count, locations.Count == 0 ? "were made" : $"were made ({string.Join(", ", locations)})");
+        await CheckClockAsync(first!, onProblem, cancellationToken).ConfigureAwait(false);
+        return first!.With(locations, failed);
+    }
+
+    /// <summary>Tells of each store that has failed although there are enough others.</summary>
+    public void ReportFailures(Action<MoltException> onProblem)
+    {
         if (!OnlyStoreFailed)
         {
             failures.ForEach(onProblem);
         }
+    }
 
-        CheckEnough(locations.Count, locations.Count == 0 ? "were made" : $"were made ({string.Join(", ", locations)})");
-        return first!.With(locations, failed);
+    /// <summary>Looks in the nearest store for a backup that claims to be newer than the one just made.</summary>
+    private async Task CheckClockAsync(BackupInfo made, Action<MoltException> onProblem, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var all = await new BackupCatalog(stores[0]).ListAsync(_ => { }, cancellationToken).ConfigureAwait(false);
+            if (all.Find(b => b.Database == made.Database && b.Id != made.Id) is { } other && other.Created >= made.Created)
+            {
+                onProblem(new MoltException("ClockBackwards", ErrorKind.InvalidData,
+                    string.Create(CultureInfo.InvariantCulture, $"The backup {made.Name} was made, but {other.Name} claims to be newer ({other.Created.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC): a clock has gone backwards, or was wrong then. \"Latest\" would pick the other one."),
+                    "Set the clock; if that other backup's time is wrong, move it to another folder.", other.Path));
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // The backup is there: that is what is to be told.
+        }
     }
 
     public void Dispose() => stores.ForEach(s => s.Dispose());

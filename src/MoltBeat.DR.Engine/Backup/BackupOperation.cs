@@ -46,6 +46,12 @@ public sealed class BackupOperation
     /// <param name="cancellationToken">Stops it; nothing of it is left then.</param>
     /// <exception cref="MoltException">See docs/errors.md for the ids.</exception>
     public static async Task<BackupInfo> RunAsync(BackupOptions options, IOperationObserver observer, Action<MoltException> onProblem, CancellationToken cancellationToken)
+        => (await RunAsync(options, null, observer, onProblem, cancellationToken).ConfigureAwait(false))!;
+
+    /// <summary>As the other, but looks first; until what it has found is approved nothing is changed anywhere, and nothing locked.</summary>
+    /// <returns>Null when it was not approved.</returns>
+    /// <inheritdoc cref="RunAsync(BackupOptions, IOperationObserver, Action{MoltException}, CancellationToken)"/>
+    public static async Task<BackupInfo?> RunAsync(BackupOptions options, Func<BackupPreview, Task<bool>>? approve, IOperationObserver observer, Action<MoltException> onProblem, CancellationToken cancellationToken)
     {
         foreach (var warning in options.Connection.Warnings)
         {
@@ -58,7 +64,7 @@ public sealed class BackupOperation
         {
             try
             {
-                return await TryAsync(destinations, options, observer, onProblem, cancellationToken).ConfigureAwait(false);
+                return await TryAsync(destinations, options, attempt == 1 ? approve : null, observer, onProblem, cancellationToken).ConfigureAwait(false);
             }
             catch (EntangledException) when (attempt < Attempts)
             {
@@ -73,13 +79,14 @@ public sealed class BackupOperation
         }
     }
 
-    private static async Task<BackupInfo> TryAsync(BackupDestinations destinations, BackupOptions options, IOperationObserver observer, Action<MoltException> onProblem, CancellationToken cancellationToken)
+    private static async Task<BackupInfo?> TryAsync(BackupDestinations destinations, BackupOptions options, Func<BackupPreview, Task<bool>>? approve, IOperationObserver observer, Action<MoltException> onProblem, CancellationToken cancellationToken)
     {
         var (connection, server) = await ServerConnector.OpenAsync(options.Connection, new SessionOptions("backup"), cancellationToken).ConfigureAwait(false);
         await using (server.ConfigureAwait(false))
         {
             try
             {
+                SnapshotSession.RefuseTooOld(server.Version, options.Connection.Database);
                 if (ByteText.EncodingFor((await DatabaseCatalog.ScalarAsync<string>(connection, "SHOW server_encoding", cancellationToken).ConfigureAwait(false))!) is { } bytes)
                 {
                     await connection.DisposeAsync().ConfigureAwait(false);
@@ -89,13 +96,19 @@ public sealed class BackupOperation
                 await DatabaseCatalog.ExecuteAsync(connection, SessionSettings.Pin(server.Version.Major * 10000, options.LockTimeout), cancellationToken).ConfigureAwait(false);
                 await Pooler.RefuseTransactionPoolingAsync(server, connection, cancellationToken).ConfigureAwait(false);
                 var tools = ClientTools.Find(server.Version.Major, options.ClientToolFolder);
+                if (approve is not null && !await approve(await BackupPreview.MakeAsync(connection, tools, destinations.Locations, options, cancellationToken).ConfigureAwait(false)).ConfigureAwait(false))
+                {
+                    destinations.ReportFailures(onProblem);
+                    return null;
+                }
+
                 var session = await SnapshotSession.StartAsync(connection, options.LockTimeout, options.ExcludeTables, cancellationToken).ConfigureAwait(false);
                 await using (session.ConfigureAwait(false))
                 {
                     var properties = await DatabaseCatalog.PropertiesAsync(session.Connection, cancellationToken).ConfigureAwait(false);
-                    var selection = await TableSelection.MakeAsync(session, properties.Encoding, options, cancellationToken).ConfigureAwait(false);
+                    var selection = await TableSelection.MakeAsync(session.Connection, session.Tables, session.InRecovery, properties.Encoding, options, cancellationToken).ConfigureAwait(false);
                     var operation = new BackupOperation(options, observer, server, session, tools, selection, properties);
-                    await operation.WriteAsync(destinations, onProblem, cancellationToken).ConfigureAwait(false);
+                    await operation.WriteAsync(destinations, cancellationToken).ConfigureAwait(false);
                 }
 
                 // What is still on its way to other stores needs the database no more.
@@ -112,24 +125,16 @@ public sealed class BackupOperation
         }
     }
 
-    private async Task WriteAsync(BackupDestinations destinations, Action<MoltException> onProblem, CancellationToken cancellationToken)
+    private async Task WriteAsync(BackupDestinations destinations, CancellationToken cancellationToken)
     {
         var prefix = ArchiveFormat.SafeName(properties.Name, 100) + "_backup_";
         await destinations.SweepAsync(prefix, observer, cancellationToken).ConfigureAwait(false);
-        var newest = await destinations.NewestAsync(properties.Name, cancellationToken).ConfigureAwait(false);
         var name = prefix + session.Taken.UtcDateTime.ToString("yyyyMMdd_HHmmss", CultureInfo.InvariantCulture) + ArchiveFormat.Extension;
         var output = await destinations.CreateAsync(name, new NewArchive(session.Taken, selection.Copied.Sum(t => t.Bytes)), cancellationToken).ConfigureAwait(false);
         var archive = new ArchiveWriter(output, session.Taken, options.Seal) { CompressionLevel = options.CompressionLevel };
         await using (archive.ConfigureAwait(false))
         {
             await FillAsync(archive, name, cancellationToken).ConfigureAwait(false);
-        }
-
-        if (newest is not null && newest.Created >= session.Taken)
-        {
-            onProblem(new MoltException("ClockBackwards", ErrorKind.InvalidData,
-                string.Create(CultureInfo.InvariantCulture, $"The backup {name} was made, but {newest.Name} claims to be newer ({newest.Created.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC): a clock has gone backwards, or was wrong then. \"Latest\" would pick the other one."),
-                "Set the clock; if that other backup's time is wrong, move it to another folder.", newest.Path));
         }
     }
 

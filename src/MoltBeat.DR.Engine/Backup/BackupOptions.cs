@@ -8,7 +8,7 @@ namespace MoltBeat.DR.Engine.Backup;
 /// <summary>What to back up, where to, and how.</summary>
 public sealed record BackupOptions
 {
-    public const int DefaultCompressionLevel = 2;
+    public const int DefaultCompressionLevel = 1;
 
     public required ConnectionSettings Connection { get; init; }
 

@@ -29,24 +29,26 @@ public sealed class TableSelection
     /// <summary>What the backup does not hold and why.</summary>
     public List<string> Notes { get; } = [];
 
-    /// <param name="session">The snapshot with its tables.</param>
+    /// <param name="connection">A session whose transaction shows the tables.</param>
+    /// <param name="tables">All user tables.</param>
+    /// <param name="standby">The server is one.</param>
     /// <param name="encoding">The database's encoding.</param>
     /// <param name="options">Which tables to leave out.</param>
     /// <param name="cancellationToken">Stops the queries.</param>
     /// <exception cref="MoltException"><c>TableNotFound</c>, <c>TableNotReadable</c>, <c>RowsHidden</c>, <c>ExclusionBreaksRestore</c>.</exception>
-    public static async Task<TableSelection> MakeAsync(SnapshotSession session, string encoding, BackupOptions options, CancellationToken cancellationToken)
+    public static async Task<TableSelection> MakeAsync(NpgsqlConnection connection, IReadOnlyList<SourceTable> tables, bool standby, string encoding, BackupOptions options, CancellationToken cancellationToken)
     {
         (string, string) Name(SourceTable t) => (ByteText.Shown(t.Schema, encoding), ByteText.Shown(t.Name, encoding));
-        var excluded = WithPartitions(TablePatterns.Select(options.ExcludeTables, session.Tables, "ExcludeTable", Name), session.Tables);
-        var withoutRows = WithPartitions(TablePatterns.Select(options.ExcludeTableData, session.Tables, "ExcludeTableData", Name), session.Tables).Except(excluded).ToList();
+        var excluded = WithPartitions(TablePatterns.Select(options.ExcludeTables, tables, "ExcludeTable", Name), tables);
+        var withoutRows = WithPartitions(TablePatterns.Select(options.ExcludeTableData, tables, "ExcludeTableData", Name), tables).Except(excluded).ToList();
         var selection = new TableSelection { Excluded = excluded, WithoutRows = withoutRows };
-        await selection.RefuseBrokenRestoreAsync(session.Connection, session.Tables, cancellationToken).ConfigureAwait(false);
+        await selection.RefuseBrokenRestoreAsync(connection, tables, cancellationToken).ConfigureAwait(false);
 
-        foreach (var table in session.Tables.Except(excluded))
+        foreach (var table in tables.Except(excluded))
         {
             if (table.Kind == 'r' && !withoutRows.Contains(table))
             {
-                selection.Place(table, session.InRecovery);
+                selection.Place(table, standby);
             }
             else
             {
@@ -59,7 +61,8 @@ public sealed class TableSelection
             }
         }
 
-        RefuseShortBackup(session, selection.Copied);
+        // What is not copied has to be locked all the same, and pg_dump asks for the right to read then.
+        RefuseShortBackup(connection, tables.Where(t => t.Kind != 'f' && !t.ExtensionMember).Except(excluded).ToList(), selection.Copied);
         return selection;
     }
 
@@ -105,20 +108,20 @@ public sealed class TableSelection
         return chosen;
     }
 
-    private static void RefuseShortBackup(SnapshotSession session, IReadOnlyCollection<SourceTable> copied)
+    private static void RefuseShortBackup(NpgsqlConnection connection, IReadOnlyCollection<SourceTable> locked, IReadOnlyCollection<SourceTable> copied)
     {
-        if (copied.Where(t => !t.Readable).ToList() is { Count: > 0 } closed)
+        if (locked.Where(t => !t.Readable).ToList() is { Count: > 0 } closed)
         {
             throw new MoltException("TableNotReadable", ErrorKind.PermissionDenied,
                 $"The role may not read {Names(closed)}.",
-                "Grant it pg_read_all_data (PostgreSQL 14 and newer), or SELECT on these tables and USAGE on their schemas, or leave them out with -ExcludeTable.", session.Connection.Database);
+                "Grant it pg_read_all_data (PostgreSQL 14 and newer), or SELECT on these tables and USAGE on their schemas, or leave them out with -ExcludeTable.", connection.Database);
         }
 
         if (copied.Where(t => t.RowsHidden).ToList() is { Count: > 0 } hidden)
         {
             throw new MoltException("RowsHidden", ErrorKind.PermissionDenied,
                 $"Row-level security hides rows from this role in {Names(hidden)}. A backup that lacks rows in silence is not made.",
-                "Use a role with BYPASSRLS (ALTER ROLE … BYPASSRLS) or the tables' owner.", session.Connection.Database);
+                "Use a role with BYPASSRLS (ALTER ROLE … BYPASSRLS) or the tables' owner.", connection.Database);
         }
     }
 

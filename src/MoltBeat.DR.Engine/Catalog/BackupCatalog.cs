@@ -35,19 +35,44 @@ public sealed class BackupCatalog(IReadOnlyList<IBackupStore> stores, ArchiveAcc
                     "One of them was changed after it was made. Verify both with Test-MoltBackup -Level Full, and find out who writes into the store.", same.Key.Name));
             }
 
-            backups.AddRange(kinds.Select(k => new BackupInfo(k.First().Manifest, k.First().Name, k.Select(c => c.Location).ToList())));
+            backups.AddRange(kinds.Select(k => new BackupInfo(k.First().Manifest, k.Key, k.First().Name, k.Select(c => c.Location).ToList())));
         }
 
         backups.Sort((a, b) => b.Created.CompareTo(a.Created) is not 0 and var order ? order : string.CompareOrdinal(b.Name, a.Name));
         return backups;
     }
 
+    /// <summary>One backup by its file name, as the nearest of these stores has it that has it whole; the others are not asked.</summary>
+    /// <param name="name">The file name.</param>
+    /// <param name="onSkipped">Is told of each nearer store that has it not, or not readable.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <returns>The backup with this one copy, and how many stores were passed over.</returns>
+    /// <exception cref="MoltException">The nearest store's error when none has it.</exception>
+    public async Task<(BackupInfo Backup, int Skipped)> ReadNearestAsync(string name, Action<MoltException> onSkipped, CancellationToken cancellationToken)
+    {
+        var skipped = new List<MoltException>();
+        foreach (var store in stores)
+        {
+            try
+            {
+                var backup = await new BackupCatalog(store).ReadAsync(name, cancellationToken).ConfigureAwait(false);
+                skipped.ForEach(onSkipped);
+                return (backup, skipped.Count);
+            }
+            catch (MoltException e)
+            {
+                skipped.Add(e);
+            }
+        }
+
+        throw skipped[0];
+    }
+
     /// <summary>One backup by its file name, with its copies in all these stores.</summary>
     /// <param name="name">The file name.</param>
     /// <param name="cancellationToken">Stops it.</param>
-    /// <param name="onSkipped">Is told of copies that are missing or cannot be read, when another can.</param>
     /// <exception cref="MoltException">The nearest store's error when none has it whole.</exception>
-    public async Task<BackupInfo> ReadAsync(string name, CancellationToken cancellationToken, Action<MoltException>? onSkipped = null)
+    public async Task<BackupInfo> ReadAsync(string name, CancellationToken cancellationToken)
     {
         var copies = new List<BackupCopy>();
         var skipped = new List<MoltException>();
@@ -68,8 +93,7 @@ public sealed class BackupCatalog(IReadOnlyList<IBackupStore> stores, ArchiveAcc
             throw skipped[0];
         }
 
-        skipped.ForEach(e => onSkipped?.Invoke(e));
-        return new BackupInfo(copies[0].Manifest, name, copies.Where(c => c.ManifestSha256 == copies[0].ManifestSha256).Select(c => c.Location).ToList());
+        return new BackupInfo(copies[0].Manifest, copies[0].ManifestSha256, name, copies.Where(c => c.ManifestSha256 == copies[0].ManifestSha256).Select(c => c.Location).ToList());
     }
 
     /// <summary>Writes a verification's result beside the archive.</summary>
@@ -79,6 +103,35 @@ public sealed class BackupCatalog(IReadOnlyList<IBackupStore> stores, ArchiveAcc
     /// <summary>Writes beside the archive that it is pinned, or no longer.</summary>
     public static Task RecordAsync(IBackupStore store, string archive, PinRecord record, CancellationToken cancellationToken)
         => store.PutRecordAsync(archive, RecordFile.NewName(record.Time, RecordFile.Pin), RecordFile.Write(record), cancellationToken);
+
+    /// <summary>Writes the same record of a pin beside another copy. Done again, it changes nothing.</summary>
+    public static Task RecordAsync(IBackupStore store, string archive, string record, PinRecord pin, CancellationToken cancellationToken)
+        => store.PutRecordAsync(archive, record, RecordFile.Write(pin), cancellationToken);
+
+    /// <summary>The pin that holds an archive now, with its record's name; null when there is none.</summary>
+    public static async Task<(string Record, PinRecord Pin)?> PinAsync(IBackupStore store, StoredFile file, string backupId, CancellationToken cancellationToken)
+    {
+        var records = await RecordsAsync(store, file, cancellationToken).ConfigureAwait(false);
+        if (BackupRecords.Parse(backupId, records, DateTimeOffset.UtcNow).Pin is not { } pin)
+        {
+            return null;
+        }
+
+        // Which of the records it is: the one that says the same alone.
+        var name = records.Select(r => r.Name).FirstOrDefault(n => BackupRecords.Parse(backupId, records.Where(r => r.Name == n), DateTimeOffset.UtcNow).Pin == pin);
+        return (name ?? RecordFile.NewName(pin.Time, RecordFile.Pin), pin);
+    }
+
+    private static async Task<List<(string Name, byte[] Content)>> RecordsAsync(IBackupStore store, StoredFile file, CancellationToken cancellationToken)
+    {
+        var records = new List<(string Name, byte[] Content)>();
+        await foreach (var record in store.RecordsAsync(file, cancellationToken).ConfigureAwait(false))
+        {
+            records.Add(record);
+        }
+
+        return records;
+    }
 
     private async Task<List<BackupCopy>> CopiesAsync(IBackupStore store, Action<MoltException> onError, CancellationToken cancellationToken)
     {
@@ -130,12 +183,7 @@ public sealed class BackupCatalog(IReadOnlyList<IBackupStore> stores, ArchiveAcc
         var reader = await ArchiveReader.OpenAsync(await store.OpenAsync(file, manifestOnly: true, cancellationToken).ConfigureAwait(false), cancellationToken, access).ConfigureAwait(false);
         await using (reader.ConfigureAwait(false))
         {
-            var records = new List<(string Name, byte[] Content)>();
-            await foreach (var record in store.RecordsAsync(file, cancellationToken).ConfigureAwait(false))
-            {
-                records.Add(record);
-            }
-
+            var records = await RecordsAsync(store, file, cancellationToken).ConfigureAwait(false);
             var known = BackupRecords.Parse(reader.Manifest.Id, records, DateTimeOffset.UtcNow);
             return new BackupCopy(file.Name, reader.Manifest, reader.Index.ManifestSha256, new BackupLocation(store.Settings.Name, reader.Location, reader.Length, known.Verification) { Pin = known.Pin, Leases = known.Leases });
         }

@@ -5,9 +5,10 @@ namespace MoltBeat.DR.Engine.Catalog;
 /// <summary>One backup, as its manifest and its records tell of it.</summary>
 public sealed class BackupInfo
 {
-    internal BackupInfo(Manifest manifest, string name, IReadOnlyList<BackupLocation> locations, IReadOnlyList<FailedCopy>? failures = null)
+    internal BackupInfo(Manifest manifest, string manifestSha256, string name, IReadOnlyList<BackupLocation> locations, IReadOnlyList<FailedCopy>? failures = null)
     {
         Manifest = manifest;
+        ManifestSha256 = manifestSha256;
         Id = manifest.Id;
         Database = manifest.Database;
         Kind = manifest.Kind;
@@ -28,6 +29,9 @@ public sealed class BackupInfo
     }
 
     internal Manifest Manifest { get; }
+
+    /// <summary>Whatever bears the same is the same archive to the last byte.</summary>
+    internal string ManifestSha256 { get; }
 
     public string Id { get; }
 
@@ -98,5 +102,5 @@ public sealed class BackupInfo
     public override string ToString() => Name;
 
     /// <summary>The same backup with these copies.</summary>
-    internal BackupInfo With(IReadOnlyList<BackupLocation> locations, IReadOnlyList<FailedCopy> failures) => new(Manifest, Name, locations, failures);
+    internal BackupInfo With(IReadOnlyList<BackupLocation> locations, IReadOnlyList<FailedCopy> failures) => new(Manifest, ManifestSha256, Name, locations, failures);
 }

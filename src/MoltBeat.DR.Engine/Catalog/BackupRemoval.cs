@@ -55,8 +55,8 @@ public sealed class BackupRemoval(IBackupStore store)
             throw new MoltException("BackupInUse", ErrorKind.Busy, $"{copy.Path} is being read on {copy.Leases[0].Host} ({copy.Leases[0].Operation}).", "Wait until that has ended; a reader that died counts no more after an hour.", copy.Path);
         }
 
-        var rest = others.Where(o => o.Id != backup.Id && o.Database == backup.Database && HereOf(o) is { Verification: null or { Passed: true } }).ToList();
-        if (!force && (rest.Count == 0 || (IsVerified(backup) && !rest.Exists(IsVerified))))
+        var rest = Rest(backup, others);
+        if (!force && IsLastGood(backup, rest))
         {
             throw new MoltException("LastGoodBackup", ErrorKind.PermissionDenied, $"{copy.Path} is the last {(rest.Count == 0 ? "" : "verified ")}backup of {backup.Database} in {store.Location}.",
                 "Make and verify a newer one first, or pass -Force.", copy.Path);
@@ -64,6 +64,23 @@ public sealed class BackupRemoval(IBackupStore store)
 
         await store.DeleteAsync(name, cancellationToken).ConfigureAwait(false);
     }
+
+    /// <summary>Whether it is the last backup of its database in this store, or the last verified one.</summary>
+    /// <param name="name">Its file name.</param>
+    /// <param name="others">As of <see cref="RemoveAsync"/>.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="MoltException">The store's own errors.</exception>
+    public async Task<bool> IsLastGoodAsync(string name, IReadOnlyCollection<BackupInfo> others, CancellationToken cancellationToken)
+    {
+        var backup = await new BackupCatalog(store).ReadAsync(name, cancellationToken).ConfigureAwait(false);
+        return IsLastGood(backup, Rest(backup, others));
+    }
+
+    /// <summary>Those that could take its place.</summary>
+    private List<BackupInfo> Rest(BackupInfo backup, IReadOnlyCollection<BackupInfo> others)
+        => [.. others.Where(o => o.Id != backup.Id && o.Database == backup.Database && HereOf(o) is { Verification: null or { Passed: true } })];
+
+    private bool IsLastGood(BackupInfo backup, List<BackupInfo> rest) => rest.Count == 0 || (IsVerified(backup) && !rest.Exists(IsVerified));
 
     /// <summary>The backup as retention sees it in this store; null when it is not there.</summary>
     private RetentionItem? Item(BackupInfo backup)

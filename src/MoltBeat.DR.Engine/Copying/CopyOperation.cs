@@ -36,16 +36,17 @@ public static class CopyOperation
     /// <param name="sources">Its copies, the nearest first: the store and the file name in it.</param>
     /// <param name="destination">Where to.</param>
     /// <param name="readBack">Read every byte back from the destination and check it.</param>
+    /// <param name="access">Whose signatures are believed; what others made is not copied.</param>
     /// <param name="observer">Is told of the progress, and of copies that were no good.</param>
     /// <param name="cancellationToken">Stops it; what has arrived is kept for the next attempt.</param>
     /// <exception cref="MoltException"><c>CopyFailed</c> when it arrived damaged; the stores' and the archive's own errors.</exception>
-    public static async Task<CopyResult> RunAsync(IReadOnlyList<(IBackupStore Store, string Name)> sources, IBackupStore destination, bool readBack, IOperationObserver observer, CancellationToken cancellationToken)
+    public static async Task<CopyResult> RunAsync(IReadOnlyList<(IBackupStore Store, string Name)> sources, IBackupStore destination, bool readBack, ArchiveAccess? access, IOperationObserver observer, CancellationToken cancellationToken)
     {
         for (var i = 0; ; i++)
         {
             try
             {
-                return await RunAsync(sources[i].Store, sources[i].Name, destination, readBack, observer, cancellationToken).ConfigureAwait(false);
+                return await RunAsync(sources[i].Store, sources[i].Name, destination, readBack, access, observer, cancellationToken).ConfigureAwait(false);
             }
             catch (SourceException e)
             {
@@ -59,23 +60,24 @@ public static class CopyOperation
         }
     }
 
-    private static async Task<CopyResult> RunAsync(IBackupStore source, string name, IBackupStore destination, bool readBack, IOperationObserver observer, CancellationToken cancellationToken)
+    private static async Task<CopyResult> RunAsync(IBackupStore source, string name, IBackupStore destination, bool readBack, ArchiveAccess? access, IOperationObserver observer, CancellationToken cancellationToken)
     {
         var clock = Stopwatch.StartNew();
         var file = await OfSourceAsync(() => source.FindAsync(name, cancellationToken)).ConfigureAwait(false);
-        var archive = await OfSourceAsync(async () => await ArchiveReader.OpenAsync(await source.OpenAsync(file, manifestOnly: false, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
+        var archive = await OfSourceAsync(async () => await ArchiveReader.OpenAsync(await source.OpenAsync(file, manifestOnly: false, cancellationToken).ConfigureAwait(false), cancellationToken, access).ConfigureAwait(false)).ConfigureAwait(false);
         await using (archive.ConfigureAwait(false))
         {
             CopyResult Done(CopyStatus status, string way, bool verified)
                 => new(archive.Manifest.Id, name, archive.Location, destination.Settings.ItemLocation(name), status, way, archive.Length, verified, clock.Elapsed);
 
-            if (await destination.PrepareAsync(cancellationToken).ConfigureAwait(false) is { } warning)
+            if (await destination.CheckWritableAsync(cancellationToken).ConfigureAwait(false) is { } warning)
             {
                 observer.Warning(warning);
             }
 
             if (await IsThereAsync(archive, name, destination, cancellationToken).ConfigureAwait(false))
             {
+                await CopyPinAsync(source, file, archive.Manifest.Id, destination, cancellationToken).ConfigureAwait(false);
                 return Done(CopyStatus.AlreadyThere, "None", verified: false);
             }
 
@@ -92,6 +94,7 @@ public static class CopyOperation
                 await ReadBackAsync(name, destination, observer, cancellationToken).ConfigureAwait(false);
             }
 
+            await CopyPinAsync(source, file, archive.Manifest.Id, destination, cancellationToken).ConfigureAwait(false);
             return Done(CopyStatus.Copied, serverSide ? "ServerSide" : "Streamed", readBack);
         }
     }
@@ -115,6 +118,15 @@ public static class CopyOperation
                 ? true
                 : throw new MoltException("BackupExists", ErrorKind.AlreadyExists, $"{there.Location} is there already, and is another backup ({there.Manifest.Id}).",
                     "Nothing is overwritten: copy to another prefix or folder.", there.Location);
+        }
+    }
+
+    /// <summary>What is pinned here is pinned there, by the same record: a pin that was taken back there since stays taken back. What was verified here says nothing of there.</summary>
+    private static async Task CopyPinAsync(IBackupStore source, StoredFile file, string id, IBackupStore destination, CancellationToken cancellationToken)
+    {
+        if (await BackupCatalog.PinAsync(source, file, id, cancellationToken).ConfigureAwait(false) is var (record, pin))
+        {
+            await BackupCatalog.RecordAsync(destination, file.Name, record, pin, cancellationToken).ConfigureAwait(false);
         }
     }
 

@@ -40,6 +40,8 @@ public sealed record BackupPlan(int Version, int MinimumCopies = 1)
     /// <summary>With what backups are signed; null for none.</summary>
     public PlannedSigning? Signing { get; init; }
 
+    public PlannedAudit Audit { get => field ?? new PlannedAudit(); init; }
+
     // What later parts of the module will take from the plan. Kept as written; PlanReserved says that it has no effect yet.
     public JsonElement? Redis { get; init; }
 
@@ -74,6 +76,9 @@ public sealed record PlannedDatabase(string Name, string Url)
 
     /// <summary>Tables to keep without their rows.</summary>
     public IReadOnlyList<string> ExcludeTableData { get => field ?? []; init; }
+
+    /// <summary>Whoever restores under its name has to type that name, or to force it.</summary>
+    public bool Production { get; init; }
 
     public override string ToString() => Name;
 }

@@ -49,5 +49,6 @@ public static class PlanCheckNames
     public const string Keys = "Keys";
     public const string Environment = "Environment";
     public const string Folders = "Folders";
+    public const string Audit = "Audit";
     public const string Reserved = "Reserved";
 }

@@ -10,7 +10,7 @@ internal static partial class PlanRules
 
     /// <param name="plan">Of the right form.</param>
     public static IEnumerable<PlanProblem> Check(BackupPlan plan)
-        => Version(plan).Concat(Databases(plan)).Concat(Stores(plan)).Concat(Copies(plan)).Concat(Retention(plan.Retention)).Concat(Environment(plan)).Concat(Folders(plan)).Concat(PlanKeys.Check(plan));
+        => Version(plan).Concat(Databases(plan)).Concat(Stores(plan)).Concat(Copies(plan)).Concat(Retention(plan.Retention)).Concat(Environment(plan)).Concat(Folders(plan)).Concat(PlanKeys.Check(plan)).Concat(Audit(plan));
 
     /// <summary>The same place however it is written.</summary>
     public static string Identity(StoreSettings store)
@@ -181,6 +181,31 @@ internal static partial class PlanRules
 
     private static bool IsAbsolute(string path) => Path.IsPathFullyQualified(path) && !path.Contains("://", StringComparison.Ordinal) && !path.Any(char.IsControl);
 
+    private static IEnumerable<PlanProblem> Audit(BackupPlan plan)
+    {
+        const string check = PlanCheckNames.Audit;
+        var audit = plan.Audit;
+        if (audit.Path is { } path && (!Path.IsPathFullyQualified(path) || path.Any(char.IsControl)))
+        {
+            yield return new(check, "$.audit.path", "it is no absolute path", "Write the folder's full path: a job runs in another folder than you do.");
+        }
+
+        if (audit.Syslog is { } syslog && syslog != PlannedAudit.LocalSyslog && !HostAndPort().IsMatch(syslog))
+        {
+            yield return new(check, "$.audit.syslog", "it is neither local nor a host and a port", "Write \"local\", or \"loghost.example.org:514\".");
+        }
+
+        if (audit.Store is { } store && !plan.Stores.Any(s => s.Name.Equals(store, StringComparison.OrdinalIgnoreCase)))
+        {
+            yield return new(check, "$.audit.store", "there is no store of this name in the plan", "Write the name of one of the stores.");
+        }
+
+        if (audit.RotateBytes is { } bytes and < PlannedAudit.SmallestRotation)
+        {
+            yield return new(check, "$.audit.rotateBytes", string.Create(CultureInfo.InvariantCulture, $"{bytes} bytes are a few lines only"), string.Create(CultureInfo.InvariantCulture, $"Write {PlannedAudit.SmallestRotation} or more."));
+        }
+    }
+
     private static IEnumerable<PlanProblem> Names(string check, string list, List<string> names)
     {
         var seen = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
@@ -208,4 +233,8 @@ internal static partial class PlanRules
     // Neither a path nor a URI: -Destination takes those, too.
     [GeneratedRegex(@"\A[\p{L}\p{Nd}][\p{L}\p{Nd}._-]{0,62}\z")]
     private static partial Regex Name();
+
+    // A host's name or IPv4 address, or an IPv6 address in brackets.
+    [GeneratedRegex(@"\A(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}\z")]
+    private static partial Regex HostAndPort();
 }

@@ -58,6 +58,7 @@ public sealed class PlanTest
         test.Keys(plan, problems, checkKeys);
         test.Environment(plan, problems, checkFile);
         test.Beside(PlanCheckNames.Folders, problems, plan?.Folders, checkFolder);
+        test.Audit(plan, problems);
         test.Reserved(plan);
         return new PlanTestResult(file?.Path ?? VariablePlan.Source(around), file?.Path, test.checks);
     }
@@ -406,6 +407,29 @@ public sealed class PlanTest
         if (!checks.Exists(c => c.Name == name))
         {
             Pass(name, items.Count == 0 ? "there are none" : string.Join(", ", items));
+        }
+    }
+
+    private void Audit(BackupPlan? plan, IReadOnlyList<PlanProblem> problems)
+    {
+        const string name = PlanCheckNames.Audit;
+        if (Failed(name, problems))
+        {
+            return;
+        }
+
+        if (plan is null)
+        {
+            Skip(name, NoPlan);
+        }
+        else if (plan.Audit.Syslog == PlannedAudit.LocalSyslog && OperatingSystem.IsWindows())
+        {
+            Warn(name, "there is no syslog on Windows, and its event log is not written to", "Name a syslog server as host:port, or a store.");
+        }
+        else
+        {
+            var copies = new[] { plan.Audit.Syslog is { } syslog ? "syslog " + syslog : null, plan.Audit.Store is { } store ? "store " + store : null }.OfType<string>().ToList();
+            Pass(name, (plan.Audit.Path ?? "in its usual place") + (copies.Count > 0 ? ", copied to " + string.Join(" and ", copies) : ", copied nowhere: an administrator of this machine could write it anew"));
         }
     }
 

@@ -110,7 +110,7 @@ public static class PlanWriter
 
     private static string Store(PlannedStore store)
     {
-        var settings = store.Options.Select(o => $", {Json(o.Key)}: {(o.Key is "pathStyle" or "objectLockDays" ? o.Value : Json(o.Value))}");
+        var settings = store.Options.Select(o => $", {Json(o.Key)}: {(o.Key is "pathStyle" or "objectLockDays" or "timeoutSeconds" ? o.Value : Json(o.Value))}");
         return $"{{ \"name\": {Json(store.Name)}, \"location\": {Json(store.Location)}{string.Concat(settings)} }}";
     }
 

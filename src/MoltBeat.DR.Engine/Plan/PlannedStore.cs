@@ -30,6 +30,8 @@ public sealed record PlannedStore(string Name, string Location)
 
     public int? ObjectLockDays { get; init; }
 
+    public int? TimeoutSeconds { get; init; }
+
     /// <summary>The settings given beside the location, by their names.</summary>
     [JsonIgnore]
     internal IReadOnlyDictionary<string, string> Options
@@ -46,6 +48,7 @@ public sealed record PlannedStore(string Name, string Location)
             ["checksums"] = Checksums,
             ["objectLock"] = ObjectLock,
             ["objectLockDays"] = ObjectLockDays?.ToString(CultureInfo.InvariantCulture),
+            ["timeoutSeconds"] = TimeoutSeconds?.ToString(CultureInfo.InvariantCulture),
         }.Where(o => o.Value is not null).ToDictionary(o => o.Key, o => o.Value!, StringComparer.Ordinal);
 
     /// <summary>What opens it.</summary>

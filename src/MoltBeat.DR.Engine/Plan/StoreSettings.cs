@@ -75,6 +75,14 @@ public sealed record StoreSettings
     /// <summary>For how long after it was made an archive is locked.</summary>
     public int ObjectLockDays { get; init; }
 
+    /// <summary>Seconds of silence after which a request to an object store is given up and tried again; null for <see cref="DefaultTimeout"/>.</summary>
+    public int? TimeoutSeconds { get; init; }
+
+    /// <summary>Long enough for a connection that has lost a few packets.</summary>
+    public static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(20);
+
+    internal TimeSpan Timeout => TimeoutSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : DefaultTimeout;
+
     public bool IsS3 => Bucket is not null;
 
     /// <summary>The same for two settings of the same place, and for no others.</summary>
@@ -182,6 +190,7 @@ public sealed record StoreSettings
             Of("checksums", Checksums == ChecksumMode.Auto ? null : Checksums.ToString()),
             Of("objectLock", ObjectLock == ObjectLockMode.None ? null : ObjectLock.ToString()),
             Of("objectLockDays", ObjectLockDays == 0 ? null : ObjectLockDays.ToString(CultureInfo.InvariantCulture)),
+            Of("timeoutSeconds", TimeoutSeconds?.ToString(CultureInfo.InvariantCulture)),
         }.OfType<KeyValuePair<string, string>>();
     }
 
@@ -198,7 +207,8 @@ public sealed record StoreSettings
         "CHECKSUMS" => this with { Checksums = Enum.TryParse<ChecksumMode>(value, true, out var mode) && Enum.IsDefined(mode) ? mode : throw Invalid(text, "checksums is Auto, WhenRequired or WhenSupported") },
         "OBJECTLOCK" => this with { ObjectLock = Enum.TryParse<ObjectLockMode>(value, true, out var mode) && Enum.IsDefined(mode) ? mode : throw Invalid(text, "objectLock is None, Governance or Compliance") },
         "OBJECTLOCKDAYS" => this with { ObjectLockDays = int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var days) && days is > 0 and <= 36500 ? days : throw Invalid(text, "objectLockDays is a number of days, at least 1") },
-        _ => throw Invalid(text, $"there is no setting '{name}': endpoint, region, profile, role, storageClass, encryption, kmsKey, pathStyle, checksums, objectLock and objectLockDays are"),
+        "TIMEOUTSECONDS" => this with { TimeoutSeconds = int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) && seconds is > 0 and <= 3600 ? seconds : throw Invalid(text, "timeoutSeconds is a number of seconds, 1 to 3600") },
+        _ => throw Invalid(text, $"there is no setting '{name}': endpoint, region, profile, role, storageClass, encryption, kmsKey, pathStyle, checksums, objectLock, objectLockDays and timeoutSeconds are"),
     };
 
     private StoreSettings Checked(string text)

@@ -44,25 +44,29 @@ public sealed class SnapshotSession : IAsyncDisposable
     /// <summary>All user tables as the snapshot shows them; those of kind r and p are locked, but for excluded ones and members of extensions.</summary>
     public IReadOnlyList<SourceTable> Tables { get; private set; } = [];
 
-    /// <param name="connection">A fresh connection, owned by the session from here on.</param>
-    /// <param name="lockTimeout">How long to wait for any one table's lock.</param>
+    /// <summary>Looks at the version before anything is asked that an older server would not understand.</summary>
+    /// <exception cref="MoltException"><c>ServerTooOld</c>.</exception>
+    public static void RefuseTooOld(Version server, string? database)
+    {
+        if (server.Major < 12)
+        {
+            throw new MoltException("ServerTooOld", ErrorKind.NotSupported, $"The server is PostgreSQL {server}; 12 is the oldest that can be backed up.",
+                "Upgrade the server, or use its own pg_dump.", database);
+        }
+    }
+
+    /// <param name="connection">A fresh connection whose settings are pinned (<see cref="SessionSettings.Pin"/>), owned by the session from here on.</param>
+    /// <param name="lockTimeout">The lock timeout that was pinned.</param>
     /// <param name="excluded">Tables that will not be read, as <see cref="TablePatterns.Select"/> takes them: they are not locked, nor need they be readable.</param>
     /// <param name="cancellationToken">Stops the waiting.</param>
     /// <exception cref="MoltException">
-    /// <c>BackupAlreadyRunning</c>, <c>LockTimeout</c>, <c>TablesKeepChanging</c>, <c>ServerTooOld</c>.
+    /// <c>BackupAlreadyRunning</c>, <c>LockTimeout</c>, <c>TablesKeepChanging</c>.
     /// </exception>
     public static async Task<SnapshotSession> StartAsync(NpgsqlConnection connection, TimeSpan lockTimeout, IReadOnlyList<string> excluded, CancellationToken cancellationToken)
     {
         try
         {
             var version = int.Parse((await DatabaseCatalog.ScalarAsync<string>(connection, "SHOW server_version_num", cancellationToken).ConfigureAwait(false))!, CultureInfo.InvariantCulture);
-            if (version < 120000)
-            {
-                throw new MoltException("ServerTooOld", ErrorKind.NotSupported, $"The server is PostgreSQL {connection.ServerVersion}; 12 is the oldest that can be backed up.",
-                    "Upgrade the server, or use its own pg_dump.", connection.Database);
-            }
-
-            await DatabaseCatalog.ExecuteAsync(connection, SessionSettings.Pin(version, lockTimeout), cancellationToken).ConfigureAwait(false);
             var session = new SnapshotSession(connection, version,
                 await DatabaseCatalog.ScalarAsync<bool>(connection, "SELECT pg_is_in_recovery()", cancellationToken).ConfigureAwait(false));
             await session.TakeBackupLockAsync(cancellationToken).ConfigureAwait(false);
@@ -206,7 +210,8 @@ public sealed class SnapshotSession : IAsyncDisposable
             }
             catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable)
             {
-                throw await LockTimeoutAsync(chunk, lockTimeout, cancellationToken).ConfigureAwait(false);
+                await DatabaseCatalog.ExecuteAsync(Connection, "ROLLBACK", cancellationToken).ConfigureAwait(false);
+                throw await LockHolders.TimeoutAsync(Connection, lockTimeout, $"one of {chunk.Length} tables, among them {chunk[0]}", cancellationToken).ConfigureAwait(false);
             }
         }
 
@@ -216,22 +221,4 @@ public sealed class SnapshotSession : IAsyncDisposable
     private MoltException NotReadable(PostgresException e)
         => new("TableNotReadable", ErrorKind.PermissionDenied, $"The role may not read every table of {Connection.Database}: {e.MessageText}.",
             "Grant it pg_read_all_data (PostgreSQL 14 and newer), or SELECT on all tables and USAGE on their schemas. A backup that leaves tables out in silence is not made.", Connection.Database, e);
-
-    private async Task<MoltException> LockTimeoutAsync(string[] chunk, TimeSpan lockTimeout, CancellationToken cancellationToken)
-    {
-        await DatabaseCatalog.ExecuteAsync(Connection, "ROLLBACK", cancellationToken).ConfigureAwait(false);
-        var names = new List<string>();
-        await DatabaseCatalog.ReadAsync(Connection, """
-            SELECT DISTINCT format('%I.%I', n.nspname, c.relname), string_agg(DISTINCT l.pid::text, ', ')
-            FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_class c ON c.oid = l.relation JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-            WHERE l.mode = 'AccessExclusiveLock' AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
-              AND c.relkind IN ('r', 'p') AND l.pid <> pg_backend_pid() AND n.nspname !~ '^pg_'
-            GROUP BY 1
-            """, row => names.Add($"{row.GetString(0)} (server process {row.GetString(1)})"), cancellationToken).ConfigureAwait(false);
-        return new MoltException("LockTimeout", ErrorKind.Timeout,
-            names.Count > 0
-                ? $"No lock within {lockTimeout.TotalSeconds:0.#} s: held exclusively are {string.Join(", ", names)}."
-                : $"No lock within {lockTimeout.TotalSeconds:0.#} s on one of {chunk.Length} tables, among them {chunk[0]}.",
-            "Let that transaction end, or give -LockTimeout more time.", Connection.Database);
-    }
 }

@@ -18,6 +18,7 @@ internal sealed class ChosenTables
     private ChosenTables(Contents contents, List<Relation> relations, HashSet<uint> whole, HashSet<uint> kept)
     {
         Rows = contents.Tables.Where(t => whole.Contains(t.Oid)).ToList();
+        LeftToPgDump = contents.LeftToPgDump.Where(t => whole.Contains(t.Oid)).ToList();
         this.whole = whole;
         this.kept = kept;
         keptNames = relations.Where(r => kept.Contains(r.Oid)).Select(r => SqlName.Quote(r.Schema, r.Name)).ToHashSet(StringComparer.Ordinal);
@@ -37,6 +38,9 @@ internal sealed class ChosenTables
 
     /// <summary>The tables whose rows are restored from parts.</summary>
     public List<TableContents> Rows { get; }
+
+    /// <summary>The others that were chosen: what they hold, if anything, comes out of the dump.</summary>
+    public List<OtherTable> LeftToPgDump { get; }
 
     /// <param name="contents">The backup's contents.</param>
     /// <param name="patterns">As <see cref="TablePatterns.Select"/> takes them; a partitioned table brings all of its partitions.</param>

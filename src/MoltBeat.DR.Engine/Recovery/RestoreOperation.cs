@@ -23,7 +23,7 @@ public sealed class RestoreOperation
     internal static readonly HashSet<string> FaultsOfACopy =
     [
         "ArchiveDamaged", "MemberTampered", "NotAnArchive", "SignatureMissing", "SignatureWrong", "SignerNotTrusted", "ArchiveRenamed", "BackupNotFound", "StoreNotFound", "StoreNotReadable", "StoreUnreachable", "StoreUnavailable", "StoreDenied", "StoreArchived", "StoreFailed",
-        "StoreCredentialsMissing", "StoreCredentialsInvalid", "StoreCredentialsExpired", "StoreClockSkew", "StoreWrongRegion",
+        "StoreCredentialsMissing", "StoreCredentialsInvalid", "StoreCredentialsExpired", "StoreClockSkew", "StoreWrongRegion", "StoreCertificateInvalid",
     ];
 
     /// <summary>Raw bytes from which a table is emptied again to load its rows frozen; below, the new file would cost more.</summary>
@@ -33,30 +33,36 @@ public sealed class RestoreOperation
     private readonly IOperationObserver observer;
     private readonly ArchiveReader archive;
     private readonly Contents contents;
+    private readonly RestorePlan plan;
     private readonly List<RestoreStep> steps = [];
     private List<string> leftOut = [];
 
-    private RestoreOperation(RestoreOptions options, IOperationObserver observer, ArchiveReader archive, Contents contents)
+    private RestoreOperation(RestoreOptions options, IOperationObserver observer, ArchiveReader archive, Contents contents, RestorePlan plan)
     {
         this.options = options;
         this.observer = observer;
         this.archive = archive;
         this.contents = contents;
+        this.plan = plan;
     }
 
     /// <summary>Restores from the nearest copy that can be read whole.</summary>
     /// <param name="copies">The copies, the nearest first: the store and the file name in it.</param>
     /// <param name="options">Where to, and how.</param>
+    /// <param name="approve">Is asked once, when the plan is made; until it says yes nothing is changed anywhere.</param>
     /// <param name="observer">Is told of the progress, and of copies that were no good.</param>
     /// <param name="cancellationToken">Stops it; nothing of it is left then.</param>
+    /// <returns>Null when it was not approved.</returns>
     /// <exception cref="MoltException">See docs/errors.md for the ids.</exception>
-    public static async Task<RestoreResult> RunAsync(IReadOnlyList<(IBackupStore Store, string Name)> copies, RestoreOptions options, IOperationObserver observer, CancellationToken cancellationToken)
+    public static async Task<RestoreResult?> RunAsync(IReadOnlyList<(IBackupStore Store, string Name)> copies, RestoreOptions options, Func<RestorePlan, Task<bool>> approve, IOperationObserver observer, CancellationToken cancellationToken)
     {
+        var approved = false;
+        async Task<bool> ApproveOnceAsync(RestorePlan plan) => approved = approved || await approve(plan).ConfigureAwait(false);
         for (var i = 0; ; i++)
         {
             try
             {
-                return await RunAsync(copies[i].Store, copies[i].Name, options, observer, cancellationToken).ConfigureAwait(false);
+                return await RunAsync(copies[i].Store, copies[i].Name, options, ApproveOnceAsync, observer, cancellationToken).ConfigureAwait(false);
             }
             catch (MoltException e) when (i + 1 < copies.Count && FaultsOfACopy.Contains(e.Id))
             {
@@ -72,11 +78,19 @@ public sealed class RestoreOperation
     /// <param name="cancellationToken">Stops it; nothing of it is left then.</param>
     /// <exception cref="MoltException">See docs/errors.md for the ids.</exception>
     public static async Task<RestoreResult> RunAsync(IBackupStore store, string name, RestoreOptions options, IOperationObserver observer, CancellationToken cancellationToken)
+        => (await RunAsync(store, name, options, _ => Task.FromResult(true), observer, cancellationToken).ConfigureAwait(false))!;
+
+    private static async Task<RestoreResult?> RunAsync(IBackupStore store, string name, RestoreOptions options, Func<RestorePlan, Task<bool>> approve, IOperationObserver observer, CancellationToken cancellationToken)
     {
         CheckName(options.TargetDatabase);
         var archive = await ArchiveReader.OpenAsync(await store.OpenAsync(await store.FindAsync(name, cancellationToken).ConfigureAwait(false), manifestOnly: false, cancellationToken).ConfigureAwait(false), cancellationToken, options.Access).ConfigureAwait(false);
         await using (archive.ConfigureAwait(false))
         {
+            if (options.Backup is { } meant && archive.Index.ManifestSha256 != meant.ManifestSha256)
+            {
+                throw new MoltException("BackupNotFound", ErrorKind.NotFound, $"{archive.Location} is another backup than {meant.Path}, which bears its name.", "List what is there with Get-MoltBackup.", archive.Location);
+            }
+
             var contents = await archive.ReadContentsAsync(cancellationToken).ConfigureAwait(false);
             foreach (var warning in options.Connection.Warnings)
             {
@@ -89,12 +103,20 @@ public sealed class RestoreOperation
             {
                 try
                 {
-                    await DatabaseCatalog.ExecuteAsync(admin, SessionSettings.Pin(server.Version.Major * 10000, TimeSpan.Zero), cancellationToken).ConfigureAwait(false);
+                    // Until the plan is approved the server itself refuses whatever would write.
+                    await DatabaseCatalog.ExecuteAsync(admin, SessionSettings.Pin(server.Version.Major * 10000, TimeSpan.Zero) + " SET default_transaction_read_only = on", cancellationToken).ConfigureAwait(false);
                     await Pooler.RefuseTransactionPoolingAsync(server, admin, cancellationToken).ConfigureAwait(false);
+                    var plan = await RestorePlan.MakeAsync(archive, contents, server, admin, options, cancellationToken).ConfigureAwait(false);
+                    if (!await approve(plan).ConfigureAwait(false))
+                    {
+                        return null;
+                    }
+
+                    await DatabaseCatalog.ExecuteAsync(admin, "SET default_transaction_read_only = off", cancellationToken).ConfigureAwait(false);
                     var lease = await ReadLease.TakeAsync(store, name, archive.Manifest.Id, "restore", observer, TimeProvider.System, cancellationToken).ConfigureAwait(false);
                     await using (lease.ConfigureAwait(false))
                     {
-                        return await new RestoreOperation(options, observer, archive, contents).RestoreAsync(server, admin, cancellationToken).ConfigureAwait(false);
+                        return await new RestoreOperation(options, observer, archive, contents, plan).RestoreAsync(server, admin, cancellationToken).ConfigureAwait(false);
                     }
                 }
                 catch (Exception e) when (!cancellationToken.IsCancellationRequested && ServerErrors.Translate(e, $"Restoring {options.TargetDatabase}", options.TargetDatabase) is { } translated)
@@ -140,27 +162,24 @@ public sealed class RestoreOperation
     private async Task<RestoreResult> RestoreAsync(PinnedServer server, NpgsqlConnection admin, CancellationToken cancellationToken)
     {
         var clock = Stopwatch.StartNew();
-        var dumpMajor = DumpFile.MajorOf(archive.Manifest.Tools.PgDump);
-        var tools = ClientTools.Find(dumpMajor, options.ClientToolFolder);
-        var chosen = options.Tables.Count > 0 ? ChosenTables.Of(contents, options.Tables) : null;
-        var preflight = await RestorePreflight.RunAsync(server, admin, archive.Manifest, contents, options, cancellationToken).ConfigureAwait(false);
+        var (tools, chosen, serverVersion) = (plan.Tools, plan.Chosen, plan.Preflight.ServerVersion);
         var dump = await DumpFile.ExtractAsync(archive, cancellationToken).ConfigureAwait(false);
         await using (dump.ConfigureAwait(false))
         {
             var list = await DumpList.ReadAsync(tools, dump, observer, cancellationToken).ConfigureAwait(false);
-            steps.Add(new RestoreStep("Preflight", clock.Elapsed));
-            var target = new TargetDatabase(server, options, contents.Database, preflight, observer);
+            steps.Add(new RestoreStep("Preflight", plan.Took + clock.Elapsed));
+            var target = new TargetDatabase(server, options, contents.Database, plan, observer);
             try
             {
-                await target.CreateAsync(admin, preflight.RolesToMake.Count > 0 ? await ReadGlobalsAsync(cancellationToken).ConfigureAwait(false) : null, cancellationToken).ConfigureAwait(false);
+                await target.CreateAsync(admin, cancellationToken).ConfigureAwait(false);
                 List<RestoredTable> tables;
                 bool? largeObjects;
                 var work = server.WithDatabase(target.WorkName);
                 await using (work.ConfigureAwait(false))
                 {
                     var pgRestore = new PgRestore(tools, work, dump, options, observer);
-                    var rows = await FillAsync(work, pgRestore, list, chosen, preflight.ServerVersion, cancellationToken).ConfigureAwait(false);
-                    var proof = new RestoreProof(work, preflight.ServerVersion, contents, options, observer);
+                    var rows = await FillAsync(work, pgRestore, list, chosen, serverVersion, cancellationToken).ConfigureAwait(false);
+                    var proof = new RestoreProof(work, serverVersion, contents, options, observer);
                     tables = await StepAsync(options.SkipProof ? "Statistics" : "Statistics and proof", () => proof.RunAsync(rows, cancellationToken)).ConfigureAwait(false);
                     largeObjects = chosen is null ? await proof.LargeObjectsAsync(cancellationToken).ConfigureAwait(false) : null;
                 }
@@ -177,10 +196,10 @@ public sealed class RestoreOperation
                     Tables = tables,
                     LargeObjectsProven = largeObjects,
                     LeftOut = leftOut,
-                    NotCompared = contents.LeftToPgDump.Select(t => $"{t.Schema}.{t.Name}: {t.Reason}").ToList(),
+                    NotCompared = (chosen?.LeftToPgDump ?? contents.LeftToPgDump).Select(t => $"{t.Schema}.{t.Name}: {t.Reason}").ToList(),
                     RolesCreated = target.RolesMade,
                     Steps = steps,
-                    Duration = clock.Elapsed,
+                    Duration = plan.Took + clock.Elapsed,
                 };
             }
             catch
@@ -298,9 +317,6 @@ public sealed class RestoreOperation
 
         progress.Add(part);
     }
-
-    private async Task<string> ReadGlobalsAsync(CancellationToken cancellationToken)
-        => Encoding.UTF8.GetString((await archive.ReadDescriptionAsync(ArchiveFormat.Globals, cancellationToken).ConfigureAwait(false)).Span);
 
     private async Task StepAsync(string name, Func<Task> step)
         => await StepAsync(name, async () =>

@@ -1,4 +1,5 @@
 using MoltBeat.DR.Engine.Archive;
+using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Postgres;
 
 namespace MoltBeat.DR.Engine.Recovery;
@@ -35,6 +36,9 @@ public sealed record RestoreOptions
 
     /// <summary>Put everything into the default tablespace.</summary>
     public bool NoTablespaces { get; init; }
+
+    /// <summary>The backup that is meant: a copy that turns out to be another is passed over. Null for whatever is there.</summary>
+    public BackupInfo? Backup { get; init; }
 
     /// <summary>The only folder to look for pg_restore in; null for PATH and the usual ones.</summary>
     public string? ClientToolFolder { get; init; }

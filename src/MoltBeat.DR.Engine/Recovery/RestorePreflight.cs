@@ -15,6 +15,9 @@ internal sealed class RestorePreflight
     /// <summary><c>server_version_num</c> of the target.</summary>
     public int ServerVersion { get; private init; }
 
+    /// <summary>Who restores.</summary>
+    public string Role { get; private init; } = "";
+
     /// <summary>The target database is there, and empty.</summary>
     public bool TargetExists { get; private set; }
 
@@ -24,20 +27,23 @@ internal sealed class RestorePreflight
     public IReadOnlySet<string> RolesPresent { get; private set; } = new HashSet<string>();
 
     /// <param name="server">The target server.</param>
-    /// <param name="admin">A session on it, in another database than the target.</param>
+    /// <param name="admin">A session on it with pinned settings, in another database than the target.</param>
     /// <param name="manifest">The backup's manifest.</param>
     /// <param name="contents">The backup's contents.</param>
     /// <param name="options">What is asked for.</param>
     /// <param name="cancellationToken">Stops the queries.</param>
     /// <exception cref="MoltException">
-    /// <c>ServerIsStandby</c>, <c>ServerOlderThanBackup</c>, <c>TargetNotEmpty</c>, <c>RolesMissing</c>, <c>RoleNotGrantable</c>,
+    /// <c>ServerIsStandby</c>, <c>ServerOlderThanBackup</c>, <c>TargetNotEmpty</c>, <c>RolesMissing</c>, <c>CreateRolesFailed</c>, <c>RoleNotGrantable</c>,
     /// <c>ExtensionsMissing</c>, <c>TablespacesMissing</c>, <c>CannotCreateDatabase</c>.
     /// </exception>
     public static async Task<RestorePreflight> RunAsync(PinnedServer server, NpgsqlConnection admin, Manifest manifest, Contents contents, RestoreOptions options, CancellationToken cancellationToken)
     {
         var version = int.Parse((await DatabaseCatalog.ScalarAsync<string>(admin, "SHOW server_version_num", cancellationToken).ConfigureAwait(false))!, CultureInfo.InvariantCulture);
-        await DatabaseCatalog.ExecuteAsync(admin, SessionSettings.Pin(version, TimeSpan.Zero), cancellationToken).ConfigureAwait(false);
-        var preflight = new RestorePreflight { ServerVersion = version };
+        var preflight = new RestorePreflight
+        {
+            ServerVersion = version,
+            Role = (await DatabaseCatalog.ScalarAsync<string>(admin, "SELECT current_user::text", cancellationToken).ConfigureAwait(false))!,
+        };
         if (await DatabaseCatalog.ScalarAsync<bool>(admin, "SELECT pg_is_in_recovery()", cancellationToken).ConfigureAwait(false))
         {
             throw new MoltException("ServerIsStandby", ErrorKind.NotSupported, $"{server.Settings.Describe()} is a standby: nothing can be restored into it.",
@@ -136,6 +142,12 @@ internal sealed class RestorePreflight
                 options.NoOwner
                     ? "Row-level policies or user mappings name them: create them, or let -CreateRoles make them from the backup's globals."
                     : "Create them, let -CreateRoles make them from the backup's globals, or restore without owners and rights with -NoOwner.", missing);
+        }
+
+        if (missing.Count > 0 && !await DatabaseCatalog.ScalarAsync<bool>(admin, "SELECT rolcreaterole OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user", cancellationToken).ConfigureAwait(false))
+        {
+            throw new MoltException("CreateRolesFailed", ErrorKind.PermissionDenied, $"The role that restores may not create roles, and {string.Join(", ", missing)} are missing.",
+                "Restore as a superuser, or create the roles by hand.", missing);
         }
 
         RolesToMake = missing.ToHashSet(StringComparer.Ordinal);

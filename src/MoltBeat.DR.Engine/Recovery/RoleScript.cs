@@ -9,6 +9,7 @@ internal static partial class RoleScript
     /// <param name="globals">Output of <c>pg_dumpall --globals-only</c>.</param>
     /// <param name="missing">Roles to make.</param>
     /// <param name="present">Roles that are there already.</param>
+    /// <exception cref="MoltException"><c>RolesMissing</c> when it does not say how to make one.</exception>
     public static (List<string> Statements, List<string> Made) For(string globals, IReadOnlySet<string> missing, IReadOnlySet<string> present)
     {
         var statements = new List<string>();
@@ -30,6 +31,11 @@ internal static partial class RoleScript
                 // Who granted it may not be there; then whoever restores does.
                 memberships.Add(GrantedBy().Replace(statement, ""));
             }
+        }
+
+        if (missing.Except(made).Order(StringComparer.Ordinal).ToList() is { Count: > 0 } unknown)
+        {
+            throw new MoltException("RolesMissing", ErrorKind.NotFound, $"The backup's globals do not say how to make {string.Join(", ", unknown)}.", "Create them by hand.", unknown);
         }
 
         statements.AddRange(memberships);

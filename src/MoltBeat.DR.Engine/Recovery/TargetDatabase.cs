@@ -20,6 +20,7 @@ internal sealed class TargetDatabase
     private readonly RestoreOptions options;
     private readonly DatabaseProperties properties;
     private readonly IOperationObserver observer;
+    private readonly RestorePlan plan;
     private readonly RestorePreflight preflight;
     private readonly List<string> rolesMade = [];
     private bool made;
@@ -27,14 +28,15 @@ internal sealed class TargetDatabase
     /// <param name="adminServer">The server, with a database that is not the target.</param>
     /// <param name="options">What is asked for.</param>
     /// <param name="properties">What the database was like.</param>
-    /// <param name="preflight">What was found on the server.</param>
+    /// <param name="plan">What was found on the server, and is to be done.</param>
     /// <param name="observer">Is told of leftovers.</param>
-    public TargetDatabase(PinnedServer adminServer, RestoreOptions options, DatabaseProperties properties, RestorePreflight preflight, IOperationObserver observer)
+    public TargetDatabase(PinnedServer adminServer, RestoreOptions options, DatabaseProperties properties, RestorePlan plan, IOperationObserver observer)
     {
         this.adminServer = adminServer;
         this.options = options;
         this.properties = properties;
-        this.preflight = preflight;
+        this.plan = plan;
+        preflight = plan.Preflight;
         this.observer = observer;
     }
 
@@ -43,12 +45,12 @@ internal sealed class TargetDatabase
 
     public IReadOnlyList<string> RolesMade => rolesMade;
 
-    public async Task CreateAsync(NpgsqlConnection admin, string? globals, CancellationToken cancellationToken)
+    public async Task CreateAsync(NpgsqlConnection admin, CancellationToken cancellationToken)
     {
         await WarnOfLeftoversAsync(admin, cancellationToken).ConfigureAwait(false);
-        if (globals is not null && preflight.RolesToMake.Count > 0)
+        if (plan.RolesToCreate.Count > 0)
         {
-            await MakeRolesAsync(admin, globals, cancellationToken).ConfigureAwait(false);
+            await MakeRolesAsync(admin, cancellationToken).ConfigureAwait(false);
         }
 
         made = true; // before the command: it may succeed although its answer is lost
@@ -194,17 +196,10 @@ internal sealed class TargetDatabase
         }
     }
 
-    private async Task MakeRolesAsync(NpgsqlConnection admin, string globals, CancellationToken cancellationToken)
+    private async Task MakeRolesAsync(NpgsqlConnection admin, CancellationToken cancellationToken)
     {
-        var (statements, roles) = RoleScript.For(globals, preflight.RolesToMake, preflight.RolesPresent);
-        var unknown = preflight.RolesToMake.Except(roles).Order(StringComparer.Ordinal).ToList();
-        if (unknown.Count > 0)
-        {
-            throw new MoltException("RolesMissing", ErrorKind.NotFound, $"The backup's globals do not say how to make {string.Join(", ", unknown)}.", "Create them by hand.", unknown);
-        }
-
         await DatabaseCatalog.ExecuteAsync(admin, "BEGIN", cancellationToken).ConfigureAwait(false);
-        foreach (var statement in statements)
+        foreach (var statement in plan.RoleStatements)
         {
             try
             {
@@ -213,13 +208,13 @@ internal sealed class TargetDatabase
             catch (PostgresException e)
             {
                 // Not the statement: it may hold the role's password hash.
-                throw new MoltException("CreateRolesFailed", ErrorKind.Failed, $"Roles could not be made: {e.MessageText}.", "Restore as a superuser, or create the roles by hand.", roles, e);
+                throw new MoltException("CreateRolesFailed", ErrorKind.Failed, $"Roles could not be made: {e.MessageText}.", "Restore as a superuser, or create the roles by hand.", plan.RolesToCreate, e);
             }
         }
 
         // Before the command, and not to be stopped within it: whether it has come to pass must be known.
         cancellationToken.ThrowIfCancellationRequested();
-        rolesMade.AddRange(roles);
+        rolesMade.AddRange(plan.RolesToCreate);
         await DatabaseCatalog.ExecuteAsync(admin, "COMMIT", CancellationToken.None).ConfigureAwait(false);
     }
 

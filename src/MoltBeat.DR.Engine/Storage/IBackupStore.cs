@@ -14,10 +14,10 @@ public interface IBackupStore : IDisposable
     /// <summary>What to call it in messages: a path or a URI.</summary>
     string Location => Settings.Location;
 
-    /// <summary>Looks, before any work is done, whether it can be written to; makes a folder that is missing.</summary>
+    /// <summary>Looks, before any work is done, whether it can be written to. Changes nothing: a folder that is missing is made with the first archive.</summary>
     /// <returns>Null, or a sentence about something that should be mended.</returns>
     /// <exception cref="MoltException"><c>StoreNotWritable</c>, <c>StoreNotFound</c> and those of connections.</exception>
-    Task<string?> PrepareAsync(CancellationToken cancellationToken);
+    Task<string?> CheckWritableAsync(CancellationToken cancellationToken);
 
     /// <summary>Archives here, as they lie, in no order. A failure ends the listing.</summary>
     IAsyncEnumerable<StoredFile> ListAsync(CancellationToken cancellationToken);

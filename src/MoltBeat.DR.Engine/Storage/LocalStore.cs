@@ -30,28 +30,17 @@ public sealed class LocalStore : IBackupStore
     public StoreSettings Settings { get; }
 
     /// <inheritdoc/>
-    public Task<string?> PrepareAsync(CancellationToken cancellationToken) => Task.FromResult(Prepare());
-
-    /// <summary>Makes the folder when it is missing, and tells whether others may look into it.</summary>
-    /// <returns>Null, or a sentence that says what is open to whom.</returns>
-    /// <exception cref="MoltException"><c>StoreNotWritable</c>.</exception>
-    public string? Prepare()
+    public Task<string?> CheckWritableAsync(CancellationToken cancellationToken)
     {
         try
         {
             if (!Directory.Exists(folder))
             {
-                if (OperatingSystem.IsWindows())
-                {
-                    Directory.CreateDirectory(folder);
-                }
-                else
-                {
-                    Directory.CreateDirectory(folder, Private);
-                }
-
-                return null;
+                FolderAccess.CheckMakeable(folder);
+                return Task.FromResult<string?>(null);
             }
+
+            FolderAccess.CheckWritable(folder);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -60,13 +49,13 @@ public sealed class LocalStore : IBackupStore
 
         if (OperatingSystem.IsWindows())
         {
-            return null;
+            return Task.FromResult<string?>(null);
         }
 
         var open = File.GetUnixFileMode(folder) & OpenToOthers;
-        return open == 0
+        return Task.FromResult(open == 0
             ? null
-            : $"The backup folder {folder} is open to other users ({Convert.ToString((int)File.GetUnixFileMode(folder), 8)}); it should be 0700: chmod 700 '{folder}'.";
+            : $"The backup folder {folder} is open to other users ({Convert.ToString((int)File.GetUnixFileMode(folder), 8)}); it should be 0700: chmod 700 '{folder}'.");
     }
 
     public void Dispose()
@@ -123,6 +112,7 @@ public sealed class LocalStore : IBackupStore
             throw LocalOutput.Exists(path);
         }
 
+        MakeFolder();
         return Task.FromResult<IArchiveOutput>(LocalOutput.Create(path));
     }
 
@@ -130,7 +120,13 @@ public sealed class LocalStore : IBackupStore
     public Task<IArchiveOutput> ResumeAsync(string name, NewArchive plan, CancellationToken cancellationToken)
     {
         var path = PathOf(name);
-        return File.Exists(path) ? throw LocalOutput.Exists(path) : Task.FromResult<IArchiveOutput>(LocalOutput.Resume(path));
+        if (File.Exists(path))
+        {
+            throw LocalOutput.Exists(path);
+        }
+
+        MakeFolder();
+        return Task.FromResult<IArchiveOutput>(LocalOutput.Resume(path));
     }
 
     /// <inheritdoc/>
@@ -255,6 +251,10 @@ public sealed class LocalStore : IBackupStore
         {
             partial = Directory.GetFiles(folder, prefix + "*" + ArchiveFormat.Extension + ArchiveFormat.PartialExtension);
         }
+        catch (DirectoryNotFoundException)
+        {
+            return Task.FromResult<IReadOnlyList<string>>([]);
+        }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw NotReadable(folder, e);
@@ -302,20 +302,37 @@ public sealed class LocalStore : IBackupStore
 
     private static async Task PutAsync(string records, string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
     {
-        if (OperatingSystem.IsWindows())
-        {
-            Directory.CreateDirectory(records);
-        }
-        else
-        {
-            Directory.CreateDirectory(records, Private);
-        }
-
+        MakePrivate(records);
         var output = LocalOutput.Create(Path.Combine(records, name));
         await using (output.ConfigureAwait(false))
         {
             await output.AppendAsync(content, cancellationToken).ConfigureAwait(false);
             await output.CommitAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private void MakeFolder()
+    {
+        try
+        {
+            MakePrivate(folder);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw NotWritable(folder, e);
+        }
+    }
+
+    /// <summary>Leaves a folder that is there as it is.</summary>
+    private static void MakePrivate(string path)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            Directory.CreateDirectory(path);
+        }
+        else
+        {
+            Directory.CreateDirectory(path, Private);
         }
     }
 

@@ -158,9 +158,9 @@ internal sealed class S3BucketChecks(AmazonS3Client client, StoreSettings settin
         {
             return finding!;
         }
-        catch (Exception e) when (S3Trouble.Is(e, cancellationToken))
+        catch (Exception e) when (S3Errors.AreTheStores(e, cancellationToken))
         {
-            return HealthFinding.Unknown(S3Trouble.Text(e), "Ask the provider, or use credentials that may read the bucket's settings.");
+            return HealthFinding.Unknown(S3Errors.Text(e), "Ask the provider, or use credentials that may read the bucket's settings.");
         }
     }
 }

@@ -14,11 +14,6 @@ internal static class S3ClientFactory
     /// <summary>Each with a growing wait before it.</summary>
     private const int Retries = 5;
 
-    /// <summary>No single request sends more than one part, which a slow line must be able to take.</summary>
-    private static readonly TimeSpan LongestRequest = TimeSpan.FromMinutes(5);
-
-    private static readonly TimeSpan LongestConnect = TimeSpan.FromSeconds(15);
-
     /// <summary>Whether the store is somebody else's than Amazon's.</summary>
     public static bool IsCustom(StoreSettings settings)
         => settings.Endpoint is not null || Variable("AWS_ENDPOINT_URL_S3") is not null || Variable("AWS_ENDPOINT_URL") is not null;
@@ -37,8 +32,7 @@ internal static class S3ClientFactory
             ForcePathStyle = settings.PathStyle ?? custom,
             RetryMode = RequestRetryMode.Standard,
             MaxErrorRetry = Retries,
-            Timeout = LongestRequest,
-            ConnectTimeout = LongestConnect,
+            HttpClientFactory = new StallLimit(settings.Timeout),
             RequestChecksumCalculation = required ? RequestChecksumCalculation.WHEN_REQUIRED : RequestChecksumCalculation.WHEN_SUPPORTED,
             ResponseChecksumValidation = required ? ResponseChecksumValidation.WHEN_REQUIRED : ResponseChecksumValidation.WHEN_SUPPORTED,
         };

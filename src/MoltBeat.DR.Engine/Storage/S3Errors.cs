@@ -1,5 +1,7 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Authentication;
 using Amazon.Runtime;
 using Amazon.S3;
 using MoltBeat.DR.Engine.Plan;
@@ -9,6 +11,16 @@ namespace MoltBeat.DR.Engine.Storage;
 /// <summary>Turns what an object store answers into errors that say what to do.</summary>
 internal static class S3Errors
 {
+    /// <summary>Whether the store, and neither we nor whoever stops us, is at fault.</summary>
+    public static bool AreTheStores(Exception e, CancellationToken cancellationToken)
+        => e is AmazonServiceException or AmazonClientException or HttpRequestException or IOException or SocketException or TimeoutException or StoreSilentException
+            || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested);
+
+    /// <summary>The store's own words, with its code.</summary>
+    public static string Text(Exception e) => e is AmazonServiceException { ErrorCode.Length: > 0 } service
+        ? string.Create(CultureInfo.InvariantCulture, $"{service.ErrorCode} ({(int)service.StatusCode}): {service.Message}")
+        : Innermost(e);
+
     /// <param name="e">What was thrown.</param>
     /// <param name="settings">The store it is about.</param>
     /// <param name="key">The object it is about; null for the store itself.</param>
@@ -27,7 +39,9 @@ internal static class S3Errors
                     "Give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, by a profile of the AWS configuration files, or by the machine's role."),
             AmazonClientException client when client.Message.Contains("egion", StringComparison.Ordinal)
                 => Of("StoreWrongRegion", ErrorKind.InvalidData, $"Nothing says in which region {store} is.", "Give region=… in the store's URI or plan, or AWS_REGION."),
-            AmazonClientException or HttpRequestException or IOException or SocketException or TimeoutException or TaskCanceledException
+            _ when Refusal(e) is { } refusal => Of("StoreCertificateInvalid", ErrorKind.AuthenticationFailed, $"{store} shows a certificate that is not trusted: {refusal}",
+                "Check that the endpoint is the right one. If it is, have the machine trust the authority that signed its certificate (SSL_CERT_FILE, or update-ca-certificates)."),
+            _ when AreTheStores(e, CancellationToken.None)
                 => Of("StoreUnreachable", ErrorKind.ConnectionFailed, $"{store} does not answer: {Innermost(e)}", "Check the endpoint, the network and the proxy settings; a failed copy can be made later with Copy-MoltBackup."),
             _ => null,
         };
@@ -60,22 +74,36 @@ internal static class S3Errors
                 HttpStatusCode.InsufficientStorage => of("StoreFull", ErrorKind.ResourceFull, $"There is no space left in {store}.", "Raise the quota or remove old backups (Remove-MoltBackup -Expired)."),
                 HttpStatusCode.PreconditionFailed => of("BackupExists", ErrorKind.AlreadyExists, $"{target} is there already.", "Nothing is overwritten. Try again a second later."),
                 >= HttpStatusCode.InternalServerError => Unavailable(),
-                _ => of("StoreFailed", ErrorKind.Failed, $"{store} refuses a request ({e.ErrorCode ?? ((int)e.StatusCode).ToString(System.Globalization.CultureInfo.InvariantCulture)}): {e.Message}", "See what the service's documentation says of that code."),
+                _ => of("StoreFailed", ErrorKind.Failed, $"{store} refuses a request ({e.ErrorCode ?? ((int)e.StatusCode).ToString(CultureInfo.InvariantCulture)}): {e.Message}", "See what the service's documentation says of that code."),
             },
         };
 
         MoltException Unavailable() => of("StoreUnavailable", ErrorKind.Busy, $"{store} answers, but cannot do its work now ({e.ErrorCode}).", "Try again later; a failed copy can be made with Copy-MoltBackup.");
     }
 
+    /// <summary>Why TLS was refused; null when it was something else.</summary>
+    private static string? Refusal(Exception e)
+    {
+        for (var at = e; at is not null; at = at.InnerException)
+        {
+            if (at is AuthenticationException)
+            {
+                return at.Message;
+            }
+        }
+
+        return null;
+    }
+
     private static string Where(StoreSettings settings) => settings.Endpoint?.ToString() ?? settings.Region ?? "Amazon S3";
 
     private static string Innermost(Exception e)
     {
-        while (e.InnerException is { } inner)
+        while (e is not OperationCanceledException && e.InnerException is { } inner and not OperationCanceledException)
         {
             e = inner;
         }
 
-        return e is TaskCanceledException ? "no answer in time" : e.Message;
+        return e is OperationCanceledException ? "no answer in time" : e.Message;
     }
 }

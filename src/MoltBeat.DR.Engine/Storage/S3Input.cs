@@ -100,7 +100,7 @@ internal sealed class S3Input : IArchiveInput
                 {
                     response?.Dispose();
                     response = null;
-                    if (attempt == Attempts || translated.Id is not ("StoreUnreachable" or "StoreUnavailable"))
+                    if (attempt == Attempts || e is StoreSilentException || translated.Id is not ("StoreUnreachable" or "StoreUnavailable"))
                     {
                         throw translated.Id == "BackupExists" ? Replaced(e) : translated;
                     }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Amazon.S3;
 using Amazon.S3.Model;
 using MoltBeat.DR.Engine.Archive;
@@ -9,29 +8,18 @@ namespace MoltBeat.DR.Engine.Storage;
 /// <summary>Uploads under a prefix that were never finished. Only those of archives: others in the bucket may be somebody else's.</summary>
 internal sealed class S3Leftovers(AmazonS3Client client, StoreSettings settings)
 {
+    private readonly S3Uploads uploads = new(client, settings);
+
     /// <param name="now">The store's own time.</param>
     /// <param name="cancellationToken">Ends it.</param>
     public async Task<List<Leftover>> ListAsync(DateTimeOffset now, CancellationToken cancellationToken)
     {
         var leftovers = new List<Leftover>();
-        var request = new ListMultipartUploadsRequest { BucketName = settings.Bucket, Prefix = settings.Prefix };
-        bool more;
-        do
+        foreach (var upload in (await uploads.ListAsync(settings.Prefix, cancellationToken).ConfigureAwait(false)).Where(u => IsArchive(u.Key)))
         {
-            var page = await client.ListMultipartUploadsAsync(request, cancellationToken).ConfigureAwait(false);
-            foreach (var upload in page.MultipartUploads ?? [])
-            {
-                if (IsArchive(upload.Key))
-                {
-                    var size = await SizeAsync(upload, cancellationToken).ConfigureAwait(false);
-                    leftovers.Add(Found(LeftoverKind.UnfinishedUpload, upload.Key, upload.UploadId, size, upload.Initiated, now));
-                }
-            }
-
-            more = page.IsTruncated == true;
-            (request.KeyMarker, request.UploadIdMarker) = (page.NextKeyMarker, page.NextUploadIdMarker);
+            var size = await SizeAsync(upload, cancellationToken).ConfigureAwait(false);
+            leftovers.Add(Found(LeftoverKind.UnfinishedUpload, upload.Key, upload.UploadId, size, upload.Initiated, now));
         }
-        while (more);
 
         var probes = await client.ListObjectsV2Async(
             new ListObjectsV2Request { BucketName = settings.Bucket, Prefix = settings.Prefix + StoreHealth.ProbePrefix }, cancellationToken).ConfigureAwait(false);
@@ -48,7 +36,7 @@ internal sealed class S3Leftovers(AmazonS3Client client, StoreSettings settings)
         {
             if (leftover.UploadId is { } id)
             {
-                await client.AbortMultipartUploadAsync(new AbortMultipartUploadRequest { BucketName = settings.Bucket, Key = key, UploadId = id }, cancellationToken).ConfigureAwait(false);
+                await uploads.AbortAsync(key, id, cancellationToken).ConfigureAwait(false);
             }
             else
             {
@@ -61,9 +49,9 @@ internal sealed class S3Leftovers(AmazonS3Client client, StoreSettings settings)
         {
             return false;
         }
-        catch (Exception e) when (S3Trouble.Is(e, cancellationToken))
+        catch (Exception e) when (S3Errors.AreTheStores(e, cancellationToken))
         {
-            throw new MoltException("LeftoverNotRemoved", ErrorKind.Failed, $"Cannot remove {leftover.Location}: {S3Trouble.Text(e)}", S3Errors.Translate(e, settings, key)?.Remedy, leftover.Location, e);
+            throw new MoltException("LeftoverNotRemoved", ErrorKind.Failed, $"Cannot remove {leftover.Location}: {S3Errors.Text(e)}", S3Errors.Translate(e, settings, key)?.Remedy, leftover.Location, e);
         }
     }
 
@@ -83,18 +71,7 @@ internal sealed class S3Leftovers(AmazonS3Client client, StoreSettings settings)
     {
         try
         {
-            long size = 0;
-            var request = new ListPartsRequest { BucketName = settings.Bucket, Key = upload.Key, UploadId = upload.UploadId };
-            bool more;
-            do
-            {
-                var page = await client.ListPartsAsync(request, cancellationToken).ConfigureAwait(false);
-                size += (page.Parts ?? []).Sum(p => p.Size ?? 0);
-                more = page.IsTruncated == true;
-                request.PartNumberMarker = page.NextPartNumberMarker?.ToString(CultureInfo.InvariantCulture);
-            }
-            while (more);
-            return size;
+            return (await uploads.PartsAsync(upload.Key, upload.UploadId, cancellationToken).ConfigureAwait(false)).Sum(p => p.Size ?? 0);
         }
         catch (AmazonS3Exception)
         {

@@ -3,7 +3,6 @@ using Amazon.S3;
 using Amazon.S3.Model;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Plan;
-using LockMode = MoltBeat.DR.Engine.Plan.ObjectLockMode;
 
 namespace MoltBeat.DR.Engine.Storage;
 
@@ -186,9 +185,9 @@ internal sealed class S3Output : IArchiveOutput
                 try
                 {
                     using var limit = new CancellationTokenSource(LongestCleanUp);
-                    await client.AbortMultipartUploadAsync(new AbortMultipartUploadRequest { BucketName = settings.Bucket, Key = key, UploadId = upload }, limit.Token).ConfigureAwait(false);
+                    await new S3Uploads(client, settings).AbortAsync(key, upload, limit.Token).ConfigureAwait(false);
                 }
-                catch (Exception e) when (S3Errors.Translate(e, settings, key) is not null || e is OperationCanceledException)
+                catch (Exception e) when (S3Errors.AreTheStores(e, CancellationToken.None))
                 {
                     // What made us give up is the error to tell; the next backup sweeps the upload.
                 }
@@ -297,16 +296,12 @@ internal sealed class S3Output : IArchiveOutput
             BucketName = settings.Bucket,
             Key = key,
             ContentType = "application/x-tar",
-            StorageClass = settings.StorageClass is null ? null : new S3StorageClass(settings.StorageClass),
-            ServerSideEncryptionMethod = settings.Encryption is null ? null : new ServerSideEncryptionMethod(settings.Encryption),
+            StorageClass = S3Keeping.Class(settings),
+            ServerSideEncryptionMethod = S3Keeping.Encryption(settings),
             ServerSideEncryptionKeyManagementServiceKeyId = settings.KmsKey,
+            ObjectLockMode = S3Keeping.Lock(settings),
+            ObjectLockRetainUntilDate = S3Keeping.LockedUntil(settings, plan.Created),
         };
-        if (settings.ObjectLock != LockMode.None)
-        {
-            request.ObjectLockMode = Lock(settings.ObjectLock);
-            request.ObjectLockRetainUntilDate = LockedUntil();
-        }
-
         return (await client.InitiateMultipartUploadAsync(request, cancellationToken).ConfigureAwait(false)).UploadId;
     }
 
@@ -321,16 +316,12 @@ internal sealed class S3Output : IArchiveOutput
             ContentType = "application/x-tar",
             InputStream = stream,
             IfNoneMatch = "*",
-            StorageClass = settings.StorageClass is null ? null : new S3StorageClass(settings.StorageClass),
-            ServerSideEncryptionMethod = settings.Encryption is null ? null : new ServerSideEncryptionMethod(settings.Encryption),
+            StorageClass = S3Keeping.Class(settings),
+            ServerSideEncryptionMethod = S3Keeping.Encryption(settings),
             ServerSideEncryptionKeyManagementServiceKeyId = settings.KmsKey,
+            ObjectLockMode = S3Keeping.Lock(settings),
+            ObjectLockRetainUntilDate = S3Keeping.LockedUntil(settings, plan.Created),
         };
-        if (settings.ObjectLock != LockMode.None)
-        {
-            request.ObjectLockMode = Lock(settings.ObjectLock);
-            request.ObjectLockRetainUntilDate = LockedUntil();
-        }
-
         try
         {
             await client.PutObjectAsync(request, cancellationToken).ConfigureAwait(false);
@@ -371,7 +362,7 @@ internal sealed class S3Output : IArchiveOutput
     /// <summary>Some services forget the lock of an upload in parts: then it is set on the whole object.</summary>
     private async Task EnsureLockedAsync(CancellationToken cancellationToken)
     {
-        if (settings.ObjectLock == LockMode.None)
+        if (S3Keeping.Lock(settings) is null)
         {
             return;
         }
@@ -383,7 +374,7 @@ internal sealed class S3Output : IArchiveOutput
             {
                 BucketName = settings.Bucket,
                 Key = key,
-                Retention = new ObjectLockRetention { Mode = settings.ObjectLock == LockMode.Compliance ? ObjectLockRetentionMode.Compliance : ObjectLockRetentionMode.Governance, RetainUntilDate = LockedUntil() },
+                Retention = S3Keeping.Retention(settings, plan.Created),
             }, cancellationToken).ConfigureAwait(false);
         }
     }
@@ -393,11 +384,6 @@ internal sealed class S3Output : IArchiveOutput
         var found = await client.GetObjectMetadataAsync(new GetObjectMetadataRequest { BucketName = settings.Bucket, Key = key }, cancellationToken).ConfigureAwait(false);
         return found.ContentLength == Position && found.ETag.Trim('"') == tag;
     }
-
-    private DateTime LockedUntil() => plan.Created.UtcDateTime.AddDays(settings.ObjectLockDays);
-
-    private static Amazon.S3.ObjectLockMode Lock(LockMode mode)
-        => mode == LockMode.Compliance ? Amazon.S3.ObjectLockMode.Compliance : Amazon.S3.ObjectLockMode.Governance;
 
 #pragma warning disable CA5351 // S3's own ETag is an MD5; nothing relies on it but the question whether an object is ours.
     private static byte[] MD5Of(ReadOnlySpan<byte> bytes) => MD5.HashData(bytes);

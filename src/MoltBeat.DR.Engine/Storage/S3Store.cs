@@ -63,9 +63,9 @@ public sealed class S3Store : IBackupStore
     public void Dispose() => client?.Dispose();
 
     /// <inheritdoc/>
-    public async Task<string?> PrepareAsync(CancellationToken cancellationToken)
+    public async Task<string?> CheckWritableAsync(CancellationToken cancellationToken)
     {
-        await AskAsync(null, c => c.ListObjectsV2Async(new ListObjectsV2Request { BucketName = Settings.Bucket, Prefix = Settings.Prefix, MaxKeys = 1 }, cancellationToken), cancellationToken).ConfigureAwait(false);
+        await AskAsync(null, (c, t) => c.ListObjectsV2Async(new ListObjectsV2Request { BucketName = Settings.Bucket, Prefix = Settings.Prefix, MaxKeys = 1 }, t), cancellationToken).ConfigureAwait(false);
         return null;
     }
 
@@ -127,8 +127,8 @@ public sealed class S3Store : IBackupStore
     {
         var output = (S3Output)await CreateAsync(name, plan, cancellationToken).ConfigureAwait(false);
         var key = KeyOf(name);
-        var newest = (await UploadsAsync(key, cancellationToken).ConfigureAwait(false)).Where(u => u.Key == key).MaxBy(u => u.Initiated);
-        var parts = newest is null ? [] : await PartsAsync(key, newest.UploadId, cancellationToken).ConfigureAwait(false);
+        var newest = (await AskAsync(key, (c, t) => new S3Uploads(c, Settings).ListAsync(key, t), cancellationToken).ConfigureAwait(false)).Where(u => u.Key == key).MaxBy(u => u.Initiated);
+        var parts = newest is null ? [] : await AskAsync(key, (c, t) => new S3Uploads(c, Settings).PartsAsync(key, newest.UploadId, t), cancellationToken).ConfigureAwait(false);
         output.Resume(newest?.UploadId, parts.ToDictionary(p => p.PartNumber ?? 0));
         return output;
     }
@@ -162,7 +162,7 @@ public sealed class S3Store : IBackupStore
     public Task PutRecordAsync(string archive, string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
     {
         var key = KeyOf(archive) + RecordsFolder + name;
-        return AskAsync(key, async c =>
+        return AskAsync(key, async (c, t) =>
         {
             using var stream = new MemoryStream(content.ToArray(), writable: false);
             return await c.PutObjectAsync(new PutObjectRequest
@@ -171,15 +171,15 @@ public sealed class S3Store : IBackupStore
                 Key = key,
                 ContentType = "application/json",
                 InputStream = stream,
-                ServerSideEncryptionMethod = Settings.Encryption is null ? null : new ServerSideEncryptionMethod(Settings.Encryption),
+                ServerSideEncryptionMethod = S3Keeping.Encryption(Settings),
                 ServerSideEncryptionKeyManagementServiceKeyId = Settings.KmsKey,
-            }, cancellationToken).ConfigureAwait(false);
+            }, t).ConfigureAwait(false);
         }, cancellationToken);
     }
 
     /// <inheritdoc/>
     public Task DeleteRecordAsync(string archive, string name, CancellationToken cancellationToken)
-        => AskAsync(KeyOf(archive), c => c.DeleteObjectAsync(new DeleteObjectRequest { BucketName = Settings.Bucket, Key = KeyOf(archive) + RecordsFolder + name }, cancellationToken), cancellationToken);
+        => AskAsync(KeyOf(archive), (c, t) => c.DeleteObjectAsync(new DeleteObjectRequest { BucketName = Settings.Bucket, Key = KeyOf(archive) + RecordsFolder + name }, t), cancellationToken);
 
     /// <inheritdoc/>
     public async IAsyncEnumerable<(string Name, byte[] Content)> RecordsAsync(StoredFile file, [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -227,7 +227,7 @@ public sealed class S3Store : IBackupStore
         var records = (await ListAsync(KeyOf(name), cancellationToken).ConfigureAwait(false)).Find(f => f.Name == name)?.Records ?? [];
         foreach (var key in records.Select(r => KeyOf(name) + RecordsFolder + r).Prepend(KeyOf(name)))
         {
-            await AskAsync(key, c => c.DeleteObjectAsync(new DeleteObjectRequest { BucketName = Settings.Bucket, Key = key }, cancellationToken), cancellationToken).ConfigureAwait(false);
+            await AskAsync(key, (c, t) => c.DeleteObjectAsync(new DeleteObjectRequest { BucketName = Settings.Bucket, Key = key }, t), cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -236,7 +236,7 @@ public sealed class S3Store : IBackupStore
     {
         try
         {
-            var found = await AskAsync(KeyOf(name), c => c.GetObjectMetadataAsync(new GetObjectMetadataRequest { BucketName = Settings.Bucket, Key = KeyOf(name) }, cancellationToken), cancellationToken).ConfigureAwait(false);
+            var found = await AskAsync(KeyOf(name), (c, t) => c.GetObjectMetadataAsync(new GetObjectMetadataRequest { BucketName = Settings.Bucket, Key = KeyOf(name) }, t), cancellationToken).ConfigureAwait(false);
             return found.ObjectLockLegalHoldStatus == ObjectLockLegalHoldStatus.On ? DateTimeOffset.MaxValue
                 : found.ObjectLockRetainUntilDate is { } until ? new DateTimeOffset(until.ToUniversalTime()) : null;
         }
@@ -250,45 +250,20 @@ public sealed class S3Store : IBackupStore
     public async Task<IReadOnlyList<string>> SweepAsync(string prefix, CancellationToken cancellationToken)
     {
         var swept = new List<string>();
-        foreach (var upload in await UploadsAsync(KeyOf(prefix), cancellationToken).ConfigureAwait(false))
+        foreach (var upload in await AskAsync(null, (c, t) => new S3Uploads(c, Settings).ListAsync(KeyOf(prefix), t), cancellationToken).ConfigureAwait(false))
         {
             if (upload.Initiated is { } begun && begun.ToUniversalTime() < DateTime.UtcNow - Abandoned)
             {
-                await AskAsync(upload.Key, c => c.AbortMultipartUploadAsync(new AbortMultipartUploadRequest { BucketName = Settings.Bucket, Key = upload.Key, UploadId = upload.UploadId }, cancellationToken), cancellationToken).ConfigureAwait(false);
+                await AskAsync(upload.Key, async (c, t) =>
+                {
+                    await new S3Uploads(c, Settings).AbortAsync(upload.Key, upload.UploadId, t).ConfigureAwait(false);
+                    return true;
+                }, cancellationToken).ConfigureAwait(false);
                 swept.Add($"the unfinished upload of s3://{Settings.Bucket}/{upload.Key}");
             }
         }
 
         return swept;
-    }
-
-    /// <summary>Uploads that were begun and neither completed nor given up.</summary>
-    internal async Task<List<MultipartUpload>> UploadsAsync(string prefix, CancellationToken cancellationToken)
-    {
-        var uploads = new List<MultipartUpload>();
-        string? keyMarker = null, idMarker = null;
-        do
-        {
-            var page = await AskAsync(null, c => c.ListMultipartUploadsAsync(new ListMultipartUploadsRequest { BucketName = Settings.Bucket, Prefix = prefix, KeyMarker = keyMarker, UploadIdMarker = idMarker }, cancellationToken), cancellationToken).ConfigureAwait(false);
-            uploads.AddRange(page.MultipartUploads ?? []);
-            (keyMarker, idMarker) = page.IsTruncated == true ? (page.NextKeyMarker, page.NextUploadIdMarker) : (null, null);
-        }
-        while (keyMarker is not null);
-        return uploads;
-    }
-
-    private async Task<List<PartDetail>> PartsAsync(string key, string upload, CancellationToken cancellationToken)
-    {
-        var parts = new List<PartDetail>();
-        string? marker = null;
-        do
-        {
-            var page = await AskAsync(key, c => c.ListPartsAsync(new ListPartsRequest { BucketName = Settings.Bucket, Key = key, UploadId = upload, PartNumberMarker = marker }, cancellationToken), cancellationToken).ConfigureAwait(false);
-            parts.AddRange(page.Parts ?? []);
-            marker = page.IsTruncated == true ? page.NextPartNumberMarker?.ToString(CultureInfo.InvariantCulture) : null;
-        }
-        while (marker is not null);
-        return parts;
     }
 
     /// <summary>Archives and their records, from one listing of everything whose key starts so.</summary>
@@ -299,7 +274,7 @@ public sealed class S3Store : IBackupStore
         string? next = null;
         do
         {
-            var page = await AskAsync(null, c => c.ListObjectsV2Async(new ListObjectsV2Request { BucketName = Settings.Bucket, Prefix = prefix, ContinuationToken = next }, cancellationToken), cancellationToken).ConfigureAwait(false);
+            var page = await AskAsync(null, (c, t) => c.ListObjectsV2Async(new ListObjectsV2Request { BucketName = Settings.Bucket, Prefix = prefix, ContinuationToken = next }, t), cancellationToken).ConfigureAwait(false);
             foreach (var item in page.S3Objects ?? [])
             {
                 var name = item.Key[Settings.Prefix.Length..];
@@ -328,7 +303,7 @@ public sealed class S3Store : IBackupStore
             return [];
         }
 
-        return await AskAsync(key, async c =>
+        return await AskAsync(key, async (c, t) =>
         {
             using var response = await c.GetObjectAsync(new GetObjectRequest
             {
@@ -336,9 +311,9 @@ public sealed class S3Store : IBackupStore
                 Key = key,
                 ByteRange = version is null ? null : new ByteRange(string.Create(CultureInfo.InvariantCulture, $"bytes={from}-{to - 1}")),
                 EtagToMatch = version,
-            }, cancellationToken).ConfigureAwait(false);
+            }, t).ConfigureAwait(false);
             using var bytes = new MemoryStream();
-            await response.ResponseStream.CopyToAsync(bytes, cancellationToken).ConfigureAwait(false);
+            await response.ResponseStream.CopyToAsync(bytes, t).ConfigureAwait(false);
             return bytes.ToArray();
         }, cancellationToken).ConfigureAwait(false);
     }
@@ -356,11 +331,14 @@ public sealed class S3Store : IBackupStore
         }
     }
 
-    private async Task<T> AskAsync<T>(string? key, Func<AmazonS3Client, Task<T>> ask, CancellationToken cancellationToken)
+    /// <summary>A question with a small answer; with all attempts it may take as long as a store may be silent, however slowly bytes trickle.</summary>
+    private async Task<T> AskAsync<T>(string? key, Func<AmazonS3Client, CancellationToken, Task<T>> ask, CancellationToken cancellationToken)
     {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(StallLimit.Patience * Settings.Timeout);
         try
         {
-            return await ask(Client).ConfigureAwait(false);
+            return await ask(Client, limit.Token).ConfigureAwait(false);
         }
         catch (Exception e) when (e is not MoltException && !cancellationToken.IsCancellationRequested && S3Errors.Translate(e, Settings, key) is { } translated)
         {

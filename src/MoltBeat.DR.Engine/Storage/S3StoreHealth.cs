@@ -55,9 +55,9 @@ internal sealed class S3StoreHealth(StoreSettings settings) : IStoreHealth
             {
                 return report.End(await new S3Leftovers(client, settings).ListAsync(now ?? DateTimeOffset.UtcNow, cancellationToken).ConfigureAwait(false));
             }
-            catch (Exception e) when (S3Trouble.Is(e, cancellationToken))
+            catch (Exception e) when (S3Errors.AreTheStores(e, cancellationToken))
             {
-                return report.End(null, S3Trouble.Text(e));
+                return report.End(null, S3Errors.Text(e));
             }
         }
     }
@@ -86,7 +86,7 @@ internal sealed class S3StoreHealth(StoreSettings settings) : IStoreHealth
                 new ListObjectsV2Request { BucketName = settings.Bucket, Prefix = settings.Prefix, MaxKeys = 1 }, cancellationToken).ConfigureAwait(false);
             return HealthFinding.Passed(listed.S3Objects is { Count: > 0 } ? "it can be listed" : "it can be listed, and holds nothing under this prefix");
         }
-        catch (Exception e) when (S3Trouble.Is(e, cancellationToken))
+        catch (Exception e) when (S3Errors.AreTheStores(e, cancellationToken))
         {
             return Failed(e);
         }
@@ -105,11 +105,11 @@ internal sealed class S3StoreHealth(StoreSettings settings) : IStoreHealth
                 BucketName = settings.Bucket,
                 Key = key,
                 ContentBody = "probe",
-                ServerSideEncryptionMethod = settings.Encryption is null ? null : new ServerSideEncryptionMethod(settings.Encryption),
+                ServerSideEncryptionMethod = S3Keeping.Encryption(settings),
                 ServerSideEncryptionKeyManagementServiceKeyId = settings.KmsKey,
             }, cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception e) when (S3Trouble.Is(e, cancellationToken))
+        catch (Exception e) when (S3Errors.AreTheStores(e, cancellationToken))
         {
             return (null, Failed(e));
         }
@@ -120,7 +120,7 @@ internal sealed class S3StoreHealth(StoreSettings settings) : IStoreHealth
             var head = await client.GetObjectMetadataAsync(settings.Bucket, key, cancellationToken).ConfigureAwait(false);
             now = head.LastModified is { } modified ? new DateTimeOffset(modified.ToUniversalTime(), TimeSpan.Zero) : null;
         }
-        catch (Exception e) when (S3Trouble.Is(e, cancellationToken))
+        catch (Exception e) when (S3Errors.AreTheStores(e, cancellationToken))
         {
             // Its time is not needed to say that it was written.
         }
@@ -131,9 +131,9 @@ internal sealed class S3StoreHealth(StoreSettings settings) : IStoreHealth
             await client.DeleteObjectAsync(new DeleteObjectRequest { BucketName = settings.Bucket, Key = key, VersionId = put.VersionId }, CancellationToken.None).ConfigureAwait(false);
             return (now, HealthFinding.Passed("a probe was written and removed"));
         }
-        catch (Exception e) when (S3Trouble.Is(e, CancellationToken.None))
+        catch (Exception e) when (S3Errors.AreTheStores(e, CancellationToken.None))
         {
-            return (now, HealthFinding.Passed($"a probe was written; this key may not remove it ({S3Trouble.Text(e)}): {key}"));
+            return (now, HealthFinding.Passed($"a probe was written; this key may not remove it ({S3Errors.Text(e)}): {key}"));
         }
     }
 

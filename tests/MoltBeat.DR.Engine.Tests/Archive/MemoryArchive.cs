@@ -62,7 +62,7 @@ internal class MemoryStore(byte[] archive) : IBackupStore
     {
     }
 
-    public Task<string?> PrepareAsync(CancellationToken cancellationToken) => Task.FromResult<string?>(null);
+    public Task<string?> CheckWritableAsync(CancellationToken cancellationToken) => Task.FromResult<string?>(null);
 
     public async IAsyncEnumerable<StoredFile> ListAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
     {

@@ -316,8 +316,8 @@ public sealed class DestinationsTests(PlacesDatabase places, CephFixture ceph) :
     private async Task RestoreAsync(IReadOnlyList<(IBackupStore, string)> copies, Action<RestoreResult> check, Func<RestoreOptions, RestoreOptions>? with = null)
     {
         var options = new RestoreOptions { Connection = ConnectionSettings.Parse(_database.Uri), TargetDatabase = _database.Name + "_back", Jobs = 2 };
-        var result = await RestoreOperation.RunAsync(copies, with?.Invoke(options) ?? options, _listener, Cancel);
-        await _database.Server.ExecuteAsync($"DROP DATABASE \"{result.Database}\"", cancel: Cancel);
+        var result = await RestoreOperation.RunAsync(copies, with?.Invoke(options) ?? options, _ => Task.FromResult(true), _listener, Cancel);
+        await _database.Server.ExecuteAsync($"DROP DATABASE \"{result!.Database}\"", cancel: Cancel);
         check(result);
     }
 

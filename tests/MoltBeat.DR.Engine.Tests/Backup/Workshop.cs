@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Backup;
 using MoltBeat.DR.Engine.Catalog;
@@ -6,18 +5,17 @@ using MoltBeat.DR.Engine.Plan;
 using MoltBeat.DR.Engine.Postgres;
 using MoltBeat.DR.Engine.Recovery;
 using MoltBeat.DR.Engine.Storage;
+using MoltBeat.DR.Engine.Tests.Failures;
 using MoltBeat.DR.Engine.Verification;
 using MoltBeat.TestServers;
 using Xunit;
 
 namespace MoltBeat.DR.Engine.Tests.Backup;
 
-/// <summary>A folder of backups, and the engine's operations on it as a test wants them.</summary>
-internal sealed class Workshop : IOperationObserver, IDisposable
+/// <summary>The engine's operations as tests want them, and a folder of backups for them.</summary>
+internal sealed class Workshop : Listener, IDisposable
 {
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("molt-workshop-");
-
-    public ConcurrentQueue<string> Warnings { get; } = new();
 
     public string Folder => folder.FullName;
 
@@ -25,12 +23,29 @@ internal sealed class Workshop : IOperationObserver, IDisposable
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
+    /// <summary>Backs up into a folder, with two jobs and whatever the change says.</summary>
+    public static Task<BackupInfo> BackUpAsync(string uri, string folder, Func<BackupOptions, BackupOptions>? change, IOperationObserver observer, Action<MoltException> onProblem, CancellationToken cancel)
+        => BackupOperation.RunAsync(Options(uri, folder, change), observer, onProblem, cancel);
+
+    /// <summary>Restores from a store, with two jobs and whatever the change says; the caller drops the database.</summary>
+    public static Task<RestoreResult> RestoreAsync(IBackupStore store, string name, string uri, string target, Func<RestoreOptions, RestoreOptions>? change, IOperationObserver observer, CancellationToken cancel)
+        => RestoreOperation.RunAsync(store, name, Options(uri, target, change), observer, cancel);
+
+    /// <summary>A problem that does not keep the backup from being made fails the test.</summary>
     public Task<BackupInfo> BackupAsync(TestDatabase database, Func<BackupOptions, BackupOptions>? with = null) => BackupAsync(database.Uri, with);
 
-    public Task<BackupInfo> BackupAsync(string uri, Func<BackupOptions, BackupOptions>? with = null)
+    public Task<BackupInfo> BackupAsync(string uri, Func<BackupOptions, BackupOptions>? with = null) => BackUpAsync(uri, Folder, with, this, problem => throw problem, Cancel);
+
+    /// <summary>Looks at what a backup would do into a folder, and declines it.</summary>
+    public async Task<BackupPreview> PreviewBackupAsync(string uri, string? to = null, Func<BackupOptions, BackupOptions>? with = null, Action<MoltException>? onProblem = null)
     {
-        var options = new BackupOptions { Connection = ConnectionSettings.Parse(uri), Destinations = [StoreSettings.Parse(Folder)], LockTimeout = TimeSpan.FromSeconds(30), Jobs = 2 };
-        return BackupOperation.RunAsync(with?.Invoke(options) ?? options, this, problem => throw problem, Cancel);
+        BackupPreview? made = null;
+        Assert.Null(await BackupOperation.RunAsync(Options(uri, to ?? Folder, with), plan =>
+        {
+            made = plan;
+            return Task.FromResult(false);
+        }, this, onProblem ?? (problem => throw problem), Cancel));
+        return made!;
     }
 
     public async Task<VerificationResult> VerifyAsync(BackupInfo backup, VerificationLevel level = VerificationLevel.Full)
@@ -46,9 +61,19 @@ internal sealed class Workshop : IOperationObserver, IDisposable
         => RestoreAsync(backup, server.Uri(), target, with);
 
     public Task<RestoreResult> RestoreAsync(BackupInfo backup, string uri, string target, Func<RestoreOptions, RestoreOptions>? with = null)
+        => RestoreAsync(Store, backup.Name, uri, target, with, this, Cancel);
+
+    /// <summary>Plans a restore, and declines it.</summary>
+    public async Task<RestorePlan> PlanRestoreAsync(BackupInfo backup, string uri, string target, Func<RestoreOptions, RestoreOptions>? with = null, Func<Task>? meanwhile = null)
     {
-        var options = new RestoreOptions { Connection = ConnectionSettings.Parse(uri), TargetDatabase = target, Jobs = 2 };
-        return RestoreOperation.RunAsync(Store, backup.Name, with?.Invoke(options) ?? options, this, Cancel);
+        RestorePlan? made = null;
+        Assert.Null(await RestoreOperation.RunAsync([(Store, backup.Name)], Options(uri, target, with), async plan =>
+        {
+            made = plan;
+            await (meanwhile?.Invoke() ?? Task.CompletedTask);
+            return false;
+        }, this, Cancel));
+        return made!;
     }
 
     public async Task<ArchiveReader> OpenAsync(BackupInfo backup) => await ArchiveReader.OpenAsync(await Store.OpenAsync(await Store.FindAsync(backup.Name, Cancel), false, Cancel), Cancel);
@@ -66,15 +91,17 @@ internal sealed class Workshop : IOperationObserver, IDisposable
         return e;
     }
 
-    void IOperationObserver.Verbose(string message)
-    {
-    }
-
-    void IOperationObserver.Warning(string message) => Warnings.Enqueue(message);
-
-    void IOperationObserver.Progress(OperationProgress progress)
-    {
-    }
-
     public void Dispose() => folder.Delete(recursive: true);
+
+    private static BackupOptions Options(string uri, string folder, Func<BackupOptions, BackupOptions>? change)
+    {
+        var options = new BackupOptions { Connection = ConnectionSettings.Parse(uri), Destinations = [StoreSettings.Parse(folder)], LockTimeout = TimeSpan.FromSeconds(30), Jobs = 2 };
+        return change?.Invoke(options) ?? options;
+    }
+
+    private static RestoreOptions Options(string uri, string target, Func<RestoreOptions, RestoreOptions>? change)
+    {
+        var options = new RestoreOptions { Connection = ConnectionSettings.Parse(uri), TargetDatabase = target, Jobs = 2 };
+        return change?.Invoke(options) ?? options;
+    }
 }

@@ -1,9 +1,9 @@
-using System.Collections.Concurrent;
 using MoltBeat.DR.Engine.Backup;
 using MoltBeat.DR.Engine.Catalog;
-using MoltBeat.DR.Engine.Plan;
 using MoltBeat.DR.Engine.Postgres;
 using MoltBeat.DR.Engine.Recovery;
+using MoltBeat.DR.Engine.Tests.Archive;
+using MoltBeat.DR.Engine.Tests.Backup;
 using MoltBeat.DR.Engine.Verification;
 using MoltBeat.TestServers;
 using Xunit;
@@ -59,20 +59,16 @@ public sealed class Workbench : ICollectionFixture<Workbench>, IAsyncDisposable
 
     public static Task<BackupInfo> BackUpAsync(TestDatabase database, string folder, Func<BackupOptions, BackupOptions>? change = null,
         IOperationObserver? observer = null, Action<MoltException>? onProblem = null, CancellationToken? cancel = null)
-    {
-        var options = new BackupOptions { Connection = ConnectionSettings.Parse(database.Uri), Destinations = [StoreSettings.Parse(folder)], Jobs = 2 };
-        return BackupOperation.RunAsync(change?.Invoke(options) ?? options, observer ?? new Listener(), onProblem ?? (_ => { }), cancel ?? Cancel);
-    }
+        => Workshop.BackUpAsync(database.Uri, folder, change, observer ?? new Listener(), onProblem ?? (_ => { }), cancel ?? Cancel);
 
     public static Task<VerificationResult> VerifyAsync(byte[] archive, VerificationLevel level = VerificationLevel.Full, string? tools = null) =>
-        VerificationOperation.RunAsync(new MemoryStoreOf(archive), "memory.tar", new VerificationOptions { Level = level, ClientToolFolder = tools, Jobs = 2 }, new Listener(), Cancel);
+        VerificationOperation.RunAsync(new MemoryStore(archive), "memory.tar", new VerificationOptions { Level = level, ClientToolFolder = tools, Jobs = 2 }, new Listener(), Cancel);
 
     public async Task<RestoreResult> RestoreAsync(byte[] archive, string target, Func<RestoreOptions, RestoreOptions>? change = null,
         IOperationObserver? observer = null, CancellationToken? cancel = null)
     {
         var server = await ServerAsync();
-        var options = new RestoreOptions { Connection = ConnectionSettings.Parse(server.Uri()), TargetDatabase = target, Jobs = 2 };
-        return await RestoreOperation.RunAsync(new MemoryStoreOf(archive), "memory.tar", change?.Invoke(options) ?? options, observer ?? new Listener(), cancel ?? Cancel);
+        return await Workshop.RestoreAsync(new MemoryStore(archive), "memory.tar", server.Uri(), target, change, observer ?? new Listener(), cancel ?? Cancel);
     }
 
     /// <summary>That an operation which ended has left nothing on the server, among our processes and in the temporary folder.</summary>
@@ -152,36 +148,6 @@ public sealed class Workbench : ICollectionFixture<Workbench>, IAsyncDisposable
         {
             Directory.Delete(folder, recursive: true);
         }
-    }
-
-    private sealed class MemoryStoreOf(byte[] archive) : Archive.MemoryStore(archive);
-}
-
-/// <summary>Keeps what an operation says, and may act on its progress.</summary>
-internal sealed class Listener(Action<int>? onProgress = null) : IOperationObserver
-{
-    private int _calls;
-
-    public ConcurrentQueue<string> Lines { get; } = new();
-
-    public ConcurrentQueue<string> Warnings { get; } = new();
-
-    public void Verbose(string message)
-    {
-        Lines.Enqueue(message);
-        onProgress?.Invoke(Interlocked.Increment(ref _calls));
-    }
-
-    public void Warning(string message)
-    {
-        Lines.Enqueue(message);
-        Warnings.Enqueue(message);
-    }
-
-    public void Progress(OperationProgress progress)
-    {
-        Lines.Enqueue(progress.ToString());
-        onProgress?.Invoke(Interlocked.Increment(ref _calls));
     }
 }
 

@@ -17,7 +17,7 @@ public class PlanReaderTests
               "stores": [
                 { "name": "near", "location": "/var/backups/moltbeat" },
                 { "name": "far", "location": "s3://bucket/a/b/", "endpoint": "https://s3.example.org:9000", "region": "eu-central-1", "profile": "p", "role": "arn:r",
-                  "storageClass": "STANDARD_IA", "kmsKey": "k", "pathStyle": true, "checksums": "WhenRequired", "objectLock": "governance", "objectLockDays": 7 },
+                  "storageClass": "STANDARD_IA", "kmsKey": "k", "pathStyle": true, "checksums": "WhenRequired", "objectLock": "governance", "objectLockDays": 7, "timeoutSeconds": 5 },
               ],
               "retention": { "daily": { "keep": "14d", "atLeast": 5 }, "monthly": { "keep": "P1Y" }, "manual": { "keep": "forever", "atLeast": 0 } },
               "environment": ["/srv/*/.env", { "path": "/etc/shop.key", "name": "key" }],
@@ -33,7 +33,7 @@ public class PlanReaderTests
         Assert.Equal(["near", "far"], stores.Select(s => s.Name));
         Assert.Equal("/var/backups/moltbeat", stores[0].Folder);
         Assert.Equal(
-            StoreSettings.Parse("s3://bucket/a/b?endpoint=https://s3.example.org:9000&region=eu-central-1&profile=p&role=arn:r&storageClass=STANDARD_IA&kmsKey=k&pathStyle=true&checksums=WhenRequired&objectLock=Governance&objectLockDays=7") with { Name = "far" },
+            StoreSettings.Parse("s3://bucket/a/b?endpoint=https://s3.example.org:9000&region=eu-central-1&profile=p&role=arn:r&storageClass=STANDARD_IA&kmsKey=k&pathStyle=true&checksums=WhenRequired&objectLock=Governance&objectLockDays=7&timeoutSeconds=5") with { Name = "far" },
             stores[1]);
         Assert.Equal(new RetentionRule(TimeSpan.FromDays(14), 5), plan.Retention.Daily);
         Assert.Equal(new RetentionRule(TimeSpan.FromDays(90), 3), plan.Retention.Weekly);

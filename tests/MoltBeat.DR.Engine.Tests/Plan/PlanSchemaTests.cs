@@ -25,6 +25,7 @@ public class PlanSchemaTests
     [InlineData(typeof(PlannedSigning), "signing")]
     [InlineData(typeof(RetentionRules), "retention")]
     [InlineData(typeof(RetentionRule), "rule")]
+    [InlineData(typeof(PlannedAudit), "audit")]
     public void The_schema_and_the_records_have_the_same_properties(Type type, string definition)
     {
         var described = definition.Length == 0 ? s_schema : s_schema.GetProperty("$defs").GetProperty(definition);
@@ -42,7 +43,7 @@ public class PlanSchemaTests
     [Fact]
     public void The_store_of_a_plan_takes_every_setting_that_a_URI_takes()
     {
-        var settings = StoreSettings.Parse("s3://bucket?endpoint=http://h&region=r&profile=p&role=r&storageClass=s&kmsKey=k&pathStyle=true&checksums=WhenRequired&objectLock=Governance&objectLockDays=1");
+        var settings = StoreSettings.Parse("s3://bucket?endpoint=http://h&region=r&profile=p&role=r&storageClass=s&kmsKey=k&pathStyle=true&checksums=WhenRequired&objectLock=Governance&objectLockDays=1&timeoutSeconds=1");
         var named = settings.ItemLocation("x").Split('?')[1].Split('&').Select(s => s.Split('=')[0]);
         Assert.Equal(named.Concat(["name", "location"]).Order(), PlanShape.Known(PlanJson.Default.GetTypeInfo(typeof(PlannedStore))!).Select(p => p.Name).Order());
     }

@@ -1,3 +1,4 @@
+using MoltBeat.DR.Engine.Application;
 using MoltBeat.DR.Engine.Plan;
 using Xunit;
 
@@ -17,7 +18,7 @@ public sealed class PlanTestTests : IDisposable
         var result = Test("{ \"version\": 1, \"databases\": [{ \"name\": \"shop\", \"url\": \"postgresql://u@h/d\" }]," + Stores + "}");
         Assert.True(result.Passed);
         Assert.Equal(
-            ["Privacy", "Syntax", "Version", "Names", "Secrets", "References", "Databases", "Stores", "StorageClass", "ObjectLock", "Copies", "Retention", "Keys", "Environment", "Folders", "Reserved"],
+            ["Privacy", "Syntax", "Version", "Names", "Secrets", "References", "Databases", "Stores", "StorageClass", "ObjectLock", "Copies", "Retention", "Keys", "Environment", "Folders", "Audit", "Reserved"],
             result.Checks.Select(c => c.Name));
         Assert.All(result.Checks, c => Assert.True(c.Status == PlanCheckStatus.Passed, c.ToString() + c.Detail));
     }
@@ -54,7 +55,7 @@ public sealed class PlanTestTests : IDisposable
         var failed = Assert.Single(result.Failed);
         Assert.Equal(check, failed.Name);
         Assert.NotEmpty(failed.Remedy);
-        Assert.Equal(16, result.Checks.Select(c => c.Name).Distinct().Count());
+        Assert.Equal(17, result.Checks.Select(c => c.Name).Distinct().Count());
         Assert.DoesNotContain("s3cret", string.Concat(result.Checks), StringComparison.Ordinal);
     }
 
@@ -128,5 +129,6 @@ public sealed class PlanTestTests : IDisposable
 
     private PlanTestResult Test(string json, bool online = false)
         => PlanTest.Run(sandbox.Locator, sandbox.Write("plan.json", json), name => name == "db" ? "postgresql://h/d" : null, online,
-            url => _ = url == "s3cret" ? throw new MoltException("ConnectionStringInvalid", ErrorKind.InvalidArgument, "It is none.", "Write one.") : url);
+            url => _ = url == "s3cret" ? throw new MoltException("ConnectionStringInvalid", ErrorKind.InvalidArgument, "It is none.", "Write one.") : url,
+            checkFile: file => _ = EnvironmentFiles.Find([file]), checkFolder: FolderCapture.Check);
 }

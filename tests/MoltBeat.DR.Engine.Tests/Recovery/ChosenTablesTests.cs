@@ -94,6 +94,16 @@ public sealed class ChosenTablesTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task Of_what_was_not_compared_only_chosen_tables_are_named()
+    {
+        await using var restored = await RestoreAsync(["app.by_mood", "app.narrow"]);
+        Assert.Contains(restored.Result.NotCompared, t => t.StartsWith("parts.by_mood", StringComparison.Ordinal));
+        Assert.All(restored.Result.NotCompared, t => Assert.Contains(".by_mood", t, StringComparison.Ordinal));
+        await using var none = await RestoreAsync(["app.narrow"]);
+        Assert.Empty(none.Result.NotCompared);
+    }
+
+    [Fact]
     public async Task A_name_that_matches_nothing_is_an_error_before_anything_is_made()
     {
         await using var source = await postgres.CreateDatabaseAsync("misspelt");

@@ -18,5 +18,5 @@ public sealed class BucketContractTests(CephFixture ceph) : StoreContractTests, 
     }
 
     protected override async Task<List<string>> LeftoversAsync(IBackupStore store) =>
-        [.. (await ((S3Store)store).UploadsAsync("", Cancel)).Select(u => u.Key)];
+        [.. (await new S3Uploads(_bucket!.Client, store.Settings).ListAsync("", Cancel)).Select(u => u.Key)];
 }

@@ -29,9 +29,8 @@ public sealed class LocalStoreTests : IDisposable
     [Fact]
     public async Task Folder_and_files_are_the_owners_alone()
     {
-        Assert.Null(_store.Prepare());
-        Assert.Equal(Owner | UnixFileMode.UserExecute, File.GetUnixFileMode(_folder));
         await WriteAsync("x.tar", [1, 2, 3]);
+        Assert.Equal(Owner | UnixFileMode.UserExecute, File.GetUnixFileMode(_folder));
         Assert.Equal(Owner, File.GetUnixFileMode(Path.Combine(_folder, "x.tar")));
         await _store.PutRecordAsync("x.tar", "r.json", new byte[] { 1 }, Cancel);
         Assert.Equal(Owner | UnixFileMode.UserExecute, File.GetUnixFileMode(Path.Combine(_folder, "x.tar.records")));
@@ -42,18 +41,18 @@ public sealed class LocalStoreTests : IDisposable
     [InlineData(0b111_101_000, "750")]
     [InlineData(0b111_000_001, "701")]
     [InlineData(0b111_111_111, "777")]
-    public void A_folder_that_is_open_to_others_is_reported_and_left_alone(int mode, string shown)
+    public async Task A_folder_that_is_open_to_others_is_reported_and_left_alone(int mode, string shown)
     {
-        _store.Prepare();
+        Directory.CreateDirectory(_folder);
         File.SetUnixFileMode(_folder, (UnixFileMode)mode);
-        Assert.Contains(shown, _store.Prepare(), StringComparison.Ordinal);
+        Assert.Contains(shown, await _store.CheckWritableAsync(Cancel), StringComparison.Ordinal);
         Assert.Equal((UnixFileMode)mode, File.GetUnixFileMode(_folder));
     }
 
     [Fact]
     public async Task A_file_appears_under_its_name_only_whole()
     {
-        _store.Prepare();
+        Directory.CreateDirectory(_folder);
         await using var output = await _store.CreateAsync("x.tar", Some, Cancel);
         await output.AppendAsync(new byte[] { 1, 2, 3, 4 }, Cancel);
         await output.PatchAsync(1, new byte[] { 9 }, Cancel);
@@ -71,7 +70,7 @@ public sealed class LocalStoreTests : IDisposable
     [Fact]
     public async Task A_file_that_is_given_up_leaves_nothing()
     {
-        _store.Prepare();
+        Directory.CreateDirectory(_folder);
         await using (var output = await _store.CreateAsync("x.tar", Some, Cancel))
         {
             await output.AppendAsync(new byte[100], Cancel);
@@ -83,7 +82,7 @@ public sealed class LocalStoreTests : IDisposable
     [Fact]
     public async Task A_name_that_is_taken_is_never_overwritten()
     {
-        _store.Prepare();
+        Directory.CreateDirectory(_folder);
         await WriteAsync("x.tar", [1]);
         Assert.Equal("BackupExists", (await Assert.ThrowsAsync<MoltException>(() => _store.CreateAsync("x.tar", Some, Cancel))).Id);
 
@@ -103,7 +102,7 @@ public sealed class LocalStoreTests : IDisposable
     [Fact]
     public async Task Sweeps_what_a_dead_writer_left_and_nothing_else()
     {
-        _store.Prepare();
+        Directory.CreateDirectory(_folder);
         await using var alive = await _store.CreateAsync("app_backup_2.tar", Some, Cancel);
         foreach (var name in new[] { "app_backup_1.tar.partial", "other_backup_1.tar.partial", "app_backup_1.tar", "app_backup_1.partial" })
         {
@@ -140,7 +139,7 @@ public sealed class LocalStoreTests : IDisposable
     [Fact]
     public async Task A_folder_that_vanishes_under_a_backup_is_an_error_of_ours()
     {
-        _store.Prepare();
+        Directory.CreateDirectory(_folder);
         var output = await _store.CreateAsync("x.tar", Some, Cancel);
         await output.AppendAsync(new byte[10], Cancel);
         Directory.Delete(_folder, recursive: true);
@@ -152,8 +151,32 @@ public sealed class LocalStoreTests : IDisposable
     public async Task A_file_in_the_folders_place_is_said()
     {
         await File.WriteAllTextAsync(Path.Combine(_root, "file"), "", Cancel);
-        Assert.Equal("StoreNotWritable", Assert.Throws<MoltException>(() => new LocalStore(Path.Combine(_root, "file")).Prepare()).Id);
-        Assert.Equal("StoreNotWritable", Assert.Throws<MoltException>(() => new LocalStore(Path.Combine(_root, "file", "below")).Prepare()).Id);
+        foreach (var path in new[] { Path.Combine(_root, "file"), Path.Combine(_root, "file", "below") })
+        {
+            Assert.Equal("StoreNotWritable", (await Assert.ThrowsAsync<MoltException>(() => new LocalStore(path).CheckWritableAsync(Cancel))).Id);
+            Assert.Equal("StoreNotWritable", (await Assert.ThrowsAsync<MoltException>(() => new LocalStore(path).CreateAsync("x.tar", Some, Cancel))).Id);
+        }
+    }
+
+    [Fact]
+    public async Task Looking_whether_a_folder_can_be_written_to_makes_nothing()
+    {
+        Assert.Null(await _store.CheckWritableAsync(Cancel));
+        Assert.Empty(Directory.GetFileSystemEntries(_root));
+        Assert.Empty(await _store.SweepAsync("app_", Cancel));
+        Assert.Empty(Directory.GetFileSystemEntries(_root));
+    }
+
+    [Fact]
+    public async Task A_file_system_that_takes_no_writes_is_said_before_anything_is_tried()
+    {
+        await using var disk = await SmallDisk.MountAsync(1 << 20, Cancel, readOnly: true);
+        foreach (var path in new[] { disk.Folder, Path.Combine(disk.Folder, "a", "b") })
+        {
+            var e = await Assert.ThrowsAsync<MoltException>(() => new LocalStore(path).CheckWritableAsync(Cancel));
+            Assert.Equal("StoreNotWritable", e.Id);
+            Assert.Contains("Read-only", e.Message, StringComparison.OrdinalIgnoreCase);
+        }
     }
 
     [Fact]
@@ -181,7 +204,7 @@ public sealed class LocalStoreTests : IDisposable
     [Fact]
     public async Task A_named_pipe_a_folder_and_a_dead_link_are_no_archives_and_stop_nothing()
     {
-        _store.Prepare();
+        Directory.CreateDirectory(_folder);
         await Tool.RunAsync("mkfifo", [Path.Combine(_folder, "pipe.tar")], cancel: Cancel);
         Directory.CreateDirectory(Path.Combine(_folder, "folder.tar"));
         File.CreateSymbolicLink(Path.Combine(_folder, "dead.tar"), "/nowhere/at/all");

@@ -11,12 +11,12 @@ internal sealed class SmallDisk : IAsyncDisposable
 
     public string Folder { get; }
 
-    public static async Task<SmallDisk> MountAsync(long bytes, CancellationToken cancel)
+    public static async Task<SmallDisk> MountAsync(long bytes, CancellationToken cancel, bool readOnly = false)
     {
         var folder = Directory.CreateTempSubdirectory("molt-disk-").FullName;
         try
         {
-            await Tool.RunAsync("mount", ["-t", "tmpfs", "-o", string.Create(CultureInfo.InvariantCulture, $"size={bytes},mode=0700"), "tmpfs", folder], cancel: cancel);
+            await Tool.RunAsync("mount", ["-t", "tmpfs", "-o", string.Create(CultureInfo.InvariantCulture, $"size={bytes},mode=0700{(readOnly ? ",ro" : "")}"), "tmpfs", folder], cancel: cancel);
         }
         catch (Exception e) when (e is TestServerException or TestServerMissingException)
         {

@@ -15,7 +15,7 @@ public abstract class StoreContractTests
     public async Task An_archive_appears_only_when_it_is_committed()
     {
         using var store = await OpenStoreAsync();
-        await store.PrepareAsync(Cancel);
+        await store.CheckWritableAsync(Cancel);
         var content = Random(300_000);
         await using (var output = await store.CreateAsync("x.tar", Some, Cancel))
         {
@@ -32,7 +32,7 @@ public abstract class StoreContractTests
     public async Task An_archive_that_is_given_up_leaves_nothing()
     {
         using var store = await OpenStoreAsync();
-        await store.PrepareAsync(Cancel);
+        await store.CheckWritableAsync(Cancel);
         await using (var output = await store.CreateAsync("x.tar", Some, Cancel))
         {
             for (var i = 0; i < 20; i++)
@@ -49,7 +49,7 @@ public abstract class StoreContractTests
     public async Task A_name_that_is_taken_is_never_overwritten()
     {
         using var store = await OpenStoreAsync();
-        await store.PrepareAsync(Cancel);
+        await store.CheckWritableAsync(Cancel);
         await WriteAsync(store, "x.tar", [1]);
         Assert.Equal(("BackupExists", ErrorKind.AlreadyExists), await FailureAsync(() => store.CreateAsync("x.tar", Some, Cancel)));
         Assert.Equal(("BackupExists", ErrorKind.AlreadyExists), await FailureAsync(() => store.ResumeAsync("x.tar", Some, Cancel)));
@@ -67,7 +67,7 @@ public abstract class StoreContractTests
     public async Task A_header_that_was_left_open_is_patched_wherever_it_lies(int before)
     {
         using var store = await OpenStoreAsync();
-        await store.PrepareAsync(Cancel);
+        await store.CheckWritableAsync(Cancel);
         var (head, patch, tail) = (Random(before), Random(512), Random(17 << 20));
         await using (var output = await store.CreateAsync("x.tar", Some, Cancel))
         {
@@ -85,7 +85,7 @@ public abstract class StoreContractTests
     public async Task Ranges_are_read_by_position_and_as_a_stream()
     {
         using var store = await OpenStoreAsync();
-        await store.PrepareAsync(Cancel);
+        await store.CheckWritableAsync(Cancel);
         var content = Random(700_000);
         await WriteAsync(store, "x.tar", content);
         await using var input = await store.OpenAsync(await store.FindAsync("x.tar", Cancel), manifestOnly: false, Cancel);
@@ -107,7 +107,7 @@ public abstract class StoreContractTests
     public async Task Records_lie_beside_their_archive_and_only_there()
     {
         using var store = await OpenStoreAsync();
-        await store.PrepareAsync(Cancel);
+        await store.CheckWritableAsync(Cancel);
         await WriteAsync(store, "x.tar", [1]);
         await WriteAsync(store, "x.tar.tar", [1]);
         await store.PutRecordAsync("x.tar", "1.json", "one"u8.ToArray(), Cancel);
@@ -131,7 +131,7 @@ public abstract class StoreContractTests
     public async Task Odd_names_are_names_like_others(string name)
     {
         using var store = await OpenStoreAsync();
-        await store.PrepareAsync(Cancel);
+        await store.CheckWritableAsync(Cancel);
         await WriteAsync(store, name, [1, 2]);
         Assert.Equal([name], await NamesAsync(store));
         Assert.Equal([1, 2], await ReadAsync(store, name));
@@ -145,7 +145,7 @@ public abstract class StoreContractTests
     public async Task What_is_not_there_is_not_found()
     {
         using var store = await OpenStoreAsync();
-        await store.PrepareAsync(Cancel);
+        await store.CheckWritableAsync(Cancel);
         await WriteAsync(store, "xy.tar", [1]);
         Assert.Equal(("BackupNotFound", ErrorKind.NotFound), await FailureAsync(() => store.FindAsync("x.tar", Cancel)));
     }
@@ -154,7 +154,7 @@ public abstract class StoreContractTests
     public async Task An_attempt_that_was_cut_short_is_taken_up_again()
     {
         using var store = await OpenStoreAsync();
-        await store.PrepareAsync(Cancel);
+        await store.CheckWritableAsync(Cancel);
         var content = Random(20 << 20);
         await using (var cut = await store.ResumeAsync("x.tar", new NewArchive(DateTimeOffset.UtcNow, content.Length), Cancel))
         {

@@ -32,9 +32,10 @@ public sealed class NewMoltBackupTests(ServerFixture fixture) : IDisposable
     {
         var folder = fixture.NewPath();
         var backups = await fixture.BackupsAsync();
-        using var module = new HostedModule(200);
+        using var module = new HostedModule(500);
         var said = module.Show("param($Url, $Path) New-MoltBackup $Url -Path $Path -WhatIf", ("Url", backups.Url), ("Path", folder));
         Assert.StartsWith("What if: ", said, StringComparison.Ordinal);
+        Assert.Contains("3 tables of ", said, StringComparison.Ordinal);
         Assert.Contains(folder, said, StringComparison.Ordinal);
         Assert.DoesNotContain("s3cret", said, StringComparison.Ordinal);
         Assert.False(Directory.Exists(folder));
@@ -120,14 +121,17 @@ public sealed class NewMoltBackupTests(ServerFixture fixture) : IDisposable
                 break;
         }
 
-        var result = New(url, folder, more);
-        Assert.Empty(result.Output);
-        Assert.Equal(id + ",MoltBeat.DR.NewMoltBackupCommand", result.Error.FullyQualifiedErrorId);
-        Assert.Equal(category, result.Error.CategoryInfo.Category);
-        Assert.NotNull(result.Error.TargetObject);
-        Assert.NotEmpty(result.Error.ErrorDetails.RecommendedAction);
-        Assert.DoesNotContain("s3cret", result.Error.Exception.ToString(), StringComparison.Ordinal);
-        Assert.Empty(Directory.Exists(folder) ? Directory.GetFileSystemEntries(folder) : []);
+        foreach (var way in new[] { "-WhatIf", "" })
+        {
+            var result = New(url, folder, $"{more} {way}");
+            Assert.Empty(result.Output);
+            Assert.Equal(id + ",MoltBeat.DR.NewMoltBackupCommand", result.Error.FullyQualifiedErrorId);
+            Assert.Equal(category, result.Error.CategoryInfo.Category);
+            Assert.NotNull(result.Error.TargetObject);
+            Assert.NotEmpty(result.Error.ErrorDetails.RecommendedAction);
+            Assert.DoesNotContain("s3cret", result.Error.Exception.ToString(), StringComparison.Ordinal);
+            Assert.False(Directory.Exists(folder));
+        }
     }
 
     [Fact]
@@ -165,7 +169,7 @@ public sealed class NewMoltBackupTests(ServerFixture fixture) : IDisposable
         Assert.Equal("LockTimeout,MoltBeat.DR.NewMoltBackupCommand", error.FullyQualifiedErrorId);
         Assert.Equal(ErrorCategory.OperationTimeout, error.CategoryInfo.Category);
         Assert.InRange(clock.Elapsed, TimeSpan.FromSeconds(0.9), TimeSpan.FromSeconds(30));
-        Assert.Empty(Directory.GetFileSystemEntries(folder));
+        Assert.False(Directory.Exists(folder));
     }
 
     [Theory]
