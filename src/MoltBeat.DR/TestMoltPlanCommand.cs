@@ -25,8 +25,8 @@ public sealed class TestMoltPlanCommand : MoltCommand
         PlanTestResult result;
         try
         {
-            result = PlanTest.Run(SessionPlan.Locator(this), SessionPlan.Resolve(this, PlanPath), SessionPlan.Vault(this), Online, SessionPlan.CheckUrl, plan => CheckKeys(plan),
-                checkFile: file => _ = EnvironmentFiles.Find([file]), checkFolder: FolderCapture.Check);
+            result = PlanTest.Run(SessionPlan.Locator(this), SessionPlan.Resolve(this, PlanPath), SessionPlan.Vault(this), Online, SessionPlan.CheckUrl,
+                plan => CheckKeys(plan), checkFile: file => _ = EnvironmentFiles.Find([file]), checkFolder: FolderCapture.Check);
         }
         catch (MoltException e)
         {

@@ -18,6 +18,14 @@ internal static class MoltProcess
         return await EndAsync(process);
     }
 
+    /// <summary>Runs with other variables than ours; those that are null are taken away.</summary>
+    public static async Task<ProcessResult> RunWithAsync(IReadOnlyDictionary<string, string?> environment, params string[] arguments)
+    {
+        using var process = Start(Staged.Molt, arguments, environment);
+        process.StandardInput.Close();
+        return await EndAsync(process);
+    }
+
     /// <summary>
     /// Starts molt with the default answer to SIGINT: a process in the background of a script ignores it, and its children
     /// inherit that.
@@ -74,13 +82,22 @@ internal static class MoltProcess
         kill.WaitForExit();
     }
 
-    private static Process Start(string file, string[] arguments) => Process.Start(new ProcessStartInfo(file, arguments)
+    private static Process Start(string file, string[] arguments, IReadOnlyDictionary<string, string?>? environment = null)
     {
-        RedirectStandardInput = true,
-        RedirectStandardOutput = true,
-        RedirectStandardError = true,
-        Environment = { ["TERM"] = "xterm", ["NO_COLOR"] = null },
-    })!;
+        var start = new ProcessStartInfo(file, arguments)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            Environment = { ["TERM"] = "xterm", ["NO_COLOR"] = null },
+        };
+        foreach (var (name, value) in environment ?? new Dictionary<string, string?>())
+        {
+            start.Environment[name] = value;
+        }
+
+        return Process.Start(start)!;
+    }
 }
 
 /// <summary>What a process left: its exit code and all it wrote.</summary>

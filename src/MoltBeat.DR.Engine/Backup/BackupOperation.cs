@@ -144,7 +144,7 @@ public sealed class BackupOperation
         var version = server.Version.ToString();
         var tables = selection.Copied.Select(t => (Table: t, Format: options.TextRows ? RowFormat.Text : t.Format)).ToList();
         var recipients = options.Seal?.Recipients ?? [];
-        await archive.AddAsync(ArchiveFormat.Readme, StockTools.Readme(name, id, properties, version, session.Taken, recipients), cancellationToken).ConfigureAwait(false);
+        await archive.AddAsync(ArchiveFormat.Readme, StockTools.Readme(name, id, properties, version, session.Taken, recipients, [.. options.Captures.Select(c => c.Kind).Distinct()]), cancellationToken).ConfigureAwait(false);
         var details = StockTools.RestoreDetails(properties, session.ServerVersion, tables);
         await archive.AddAsync(ArchiveFormat.RestoreScript, StockTools.RestoreScript(details, archive.Encrypts), cancellationToken, executable: true).ConfigureAwait(false);
         string? canary = null;
