@@ -96,7 +96,7 @@ public sealed class CopyMoltBackupCommand : TrustCommand
         if (RunOn([destination, .. sources.Select(s => s.Store)],
             (stores, observer, token) => CopyOperation.RunAsync(stores.Skip(1).Zip(sources, (s, c) => (s, c.Name)).ToList(), stores[0], !SkipReadBack, trust, observer, token), out var result, copies[0].Name))
         {
-            (subject.BackupId, subject.Detail, subject.IsDone) = (result.BackupId, result.Status.ToString(), true);
+            (subject.Database, subject.BackupId, subject.Detail, subject.IsDone) = (result.Database, result.BackupId, result.Status.ToString(), true);
             WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"{result.Path}: {result.Status}, {result.Size:N0} bytes in {result.Duration.TotalSeconds:0.0} s."));
             WriteObject(result);
         }

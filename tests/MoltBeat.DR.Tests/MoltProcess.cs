@@ -18,12 +18,16 @@ internal static class MoltProcess
         return await EndAsync(process);
     }
 
-    /// <summary>Runs with other variables than ours; those that are null are taken away.</summary>
-    public static async Task<ProcessResult> RunWithAsync(IReadOnlyDictionary<string, string?> environment, params string[] arguments)
+    /// <summary>Runs with further variables in its environment; those that are null are taken away.</summary>
+    public static Task<ProcessResult> RunWithAsync(IReadOnlyDictionary<string, string?> variables, params string[] arguments)
+        => RunWithAsync(variables, Limit, arguments);
+
+    /// <summary>Runs with further variables in its environment, and for longer than others may.</summary>
+    public static async Task<ProcessResult> RunWithAsync(IReadOnlyDictionary<string, string?> variables, TimeSpan limit, params string[] arguments)
     {
-        using var process = Start(Staged.Molt, arguments, environment);
+        using var process = Start(Staged.Molt, arguments, variables);
         process.StandardInput.Close();
-        return await EndAsync(process);
+        return await EndAsync(process, limit);
     }
 
     /// <summary>
@@ -59,9 +63,11 @@ internal static class MoltProcess
         return rest with { Output = seen + rest.Output };
     }
 
-    public static async Task<ProcessResult> EndAsync(Process process)
+    public static Task<ProcessResult> EndAsync(Process process) => EndAsync(process, Limit);
+
+    private static async Task<ProcessResult> EndAsync(Process process, TimeSpan time)
     {
-        using var limit = new CancellationTokenSource(Limit);
+        using var limit = new CancellationTokenSource(time);
         try
         {
             var output = process.StandardOutput.ReadToEndAsync(limit.Token);
@@ -72,7 +78,7 @@ internal static class MoltProcess
         catch (OperationCanceledException)
         {
             process.Kill(entireProcessTree: true);
-            throw new TimeoutException($"molt did not end within {Limit}.");
+            throw new TimeoutException($"molt did not end within {time}.");
         }
     }
 
@@ -82,7 +88,7 @@ internal static class MoltProcess
         kill.WaitForExit();
     }
 
-    private static Process Start(string file, string[] arguments, IReadOnlyDictionary<string, string?>? environment = null)
+    private static Process Start(string file, string[] arguments, IReadOnlyDictionary<string, string?>? variables = null)
     {
         var start = new ProcessStartInfo(file, arguments)
         {
@@ -91,7 +97,7 @@ internal static class MoltProcess
             RedirectStandardError = true,
             Environment = { ["TERM"] = "xterm", ["NO_COLOR"] = null },
         };
-        foreach (var (name, value) in environment ?? new Dictionary<string, string?>())
+        foreach (var (name, value) in variables ?? new Dictionary<string, string?>())
         {
             start.Environment[name] = value;
         }

@@ -26,7 +26,11 @@ public enum CopyStatus
 /// <param name="Size">Bytes.</param>
 /// <param name="Verified">Every byte was read back from the new place and checked.</param>
 /// <param name="Duration">How long it took.</param>
-public sealed record CopyResult(string BackupId, string Name, string Source, string Path, CopyStatus Status, string Way, long Size, bool Verified, TimeSpan Duration);
+public sealed record CopyResult(string BackupId, string Name, string Source, string Path, CopyStatus Status, string Way, long Size, bool Verified, TimeSpan Duration)
+{
+    /// <summary>Whose backup it is.</summary>
+    public string Database { get; init; } = "";
+}
 
 /// <summary>Copies a backup from one store to another; done again, it goes on where it was cut short, or finds nothing to do.</summary>
 public static class CopyOperation
@@ -68,7 +72,7 @@ public static class CopyOperation
         await using (archive.ConfigureAwait(false))
         {
             CopyResult Done(CopyStatus status, string way, bool verified)
-                => new(archive.Manifest.Id, name, archive.Location, destination.Settings.ItemLocation(name), status, way, archive.Length, verified, clock.Elapsed);
+                => new(archive.Manifest.Id, name, archive.Location, destination.Settings.ItemLocation(name), status, way, archive.Length, verified, clock.Elapsed) { Database = archive.Manifest.Database };
 
             if (await destination.CheckWritableAsync(cancellationToken).ConfigureAwait(false) is { } warning)
             {

@@ -76,7 +76,7 @@ public sealed class RemovalTests(PlacesDatabase places, CephFixture ceph) : Plac
         using var store = Opened(_near.Store());
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         var options = new RestoreOptions { Connection = ConnectionSettings.Parse(_database.Uri), TargetDatabase = _database.Name + "_leased", Jobs = 2 };
-        var restore = RestoreOperation.RunAsync([(far, backup.Name)], options, _listener, stop.Token);
+        var restore = RestoreOperation.RunAsync([(far, backup.Name)], options, _ => Task.FromResult(true), _listener, stop.Token);
         while (stuck.Hits == 0)
         {
             Assert.False(restore.IsCompleted, "the restore was to hang");
