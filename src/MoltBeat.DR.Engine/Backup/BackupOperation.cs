@@ -130,7 +130,7 @@ public sealed class BackupOperation
         var prefix = ArchiveFormat.SafeName(properties.Name, 100) + "_backup_";
         await destinations.SweepAsync(prefix, observer, cancellationToken).ConfigureAwait(false);
         var name = prefix + session.Taken.UtcDateTime.ToString("yyyyMMdd_HHmmss", CultureInfo.InvariantCulture) + ArchiveFormat.Extension;
-        var output = await destinations.CreateAsync(name, new NewArchive(session.Taken, selection.Copied.Sum(t => t.Bytes)), cancellationToken).ConfigureAwait(false);
+        var output = await destinations.CreateAsync(name, new NewArchive(session.Taken, selection.Copied.Sum(t => t.Bytes) + options.Captures.Sum(c => c.ExpectedBytes)), cancellationToken).ConfigureAwait(false);
         var archive = new ArchiveWriter(output, session.Taken, options.Seal) { CompressionLevel = options.CompressionLevel };
         await using (archive.ConfigureAwait(false))
         {

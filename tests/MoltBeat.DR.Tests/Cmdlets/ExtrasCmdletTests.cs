@@ -83,7 +83,7 @@ public sealed class ExtrasCmdletTests(ServerFixture fixture) : IAsyncDisposable
             """);
         const string Script = "param($Plan, $Url) $env:MOLT_TEST_URL = $Url; try { New-MoltBackup -PlanPath $Plan; New-MoltBackup $Url -PlanPath $Plan } finally { $env:MOLT_TEST_URL = $null }";
         var server = await fixture.ServerAsync();
-        await using var database = await server.CreateDatabaseAsync(fixture.Unique("planned"));
+        await using var database = await server.CreateDatabaseAsync(fixture.Unique("planned"), cancel: TestContext.Current.CancellationToken);
         var made = _module.Run(Script.Replace("; New-MoltBackup $Url", "; [Threading.Thread]::Sleep(1100); New-MoltBackup $Url", StringComparison.Ordinal), ("Plan", plan), ("Url", database.Uri)).ThrowIfFailed().Output;
         Assert.Equal(["Folder files (2)", ""], made.Select(b => string.Join(", ", b.Value<System.Collections.IEnumerable>("Extras").Cast<object>())));
         Assert.NotEmpty(backups.Url);
