@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Management.Automation;
 using MoltBeat.DR.Engine;
 using MoltBeat.DR.Engine.Application;
+using MoltBeat.DR.Engine.Application.Redis;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Backup;
 using MoltBeat.DR.Engine.Catalog;
@@ -83,6 +84,10 @@ public sealed class NewMoltBackupCommand : StoreCommand
     /// <summary>What to leave out of every -Folder besides logs, temporary files and what builds make: globs as in a .gitignore.</summary>
     [Parameter]
     public string[] ExcludeFile { get; set; } = [];
+
+    /// <summary>URLs of Redis servers whose keys to take along: redis://[user:password@]host[:port][/database], rediss:// for TLS, or references such as env:REDIS_URL. Without it, and without -DatabaseUrl, those of the plan.</summary>
+    [Parameter]
+    public string[]? RedisUrl { get; set; }
 
     /// <summary>The folder of pg_dump and pg_dumpall, in place of PATH and the usual ones.</summary>
     [Parameter]
@@ -193,5 +198,6 @@ public sealed class NewMoltBackupCommand : StoreCommand
     [
         .. EnvironmentFiles.Find(EnvironmentFile?.Select(f => new PlannedFile(GetUnresolvedProviderPathFromPSPath(f))) ?? (DatabaseUrl is null ? Plan.Plan.Environment : [])),
         .. FolderCapture.Of(Folder?.Select(f => GetUnresolvedProviderPathFromPSPath(f)), ExcludeFile) ?? FolderCapture.Of(DatabaseUrl is null ? Plan.Plan.Folders : []),
+        .. RedisServers.Captures(this, RedisUrl, DatabaseUrl is null ? Plan.Plan.Redis : []),
     ];
 }

@@ -448,9 +448,10 @@ public sealed class OpenerTests(GnuPgFixture gnupg)
 
         private int Give(Span<byte> buffer)
         {
-            var n = (int)Math.Min(buffer.Length, bytes.Length - Position);
-            bytes.AsSpan((int)Position, n).CopyTo(buffer);
-            Position += n;
+            // The base class' own Read of a span calls the one of an array, and that one us.
+            var array = new byte[buffer.Length];
+            var n = base.Read(array, 0, array.Length);
+            array.AsSpan(0, n).CopyTo(buffer);
             return n;
         }
 

@@ -21,6 +21,7 @@ public class PlanSchemaTests
     [InlineData(typeof(PlannedDatabase), "database")]
     [InlineData(typeof(PlannedStore), "store")]
     [InlineData(typeof(PlannedSigning), "signing")]
+    [InlineData(typeof(PlannedRedis), "redisServer")]
     [InlineData(typeof(RetentionRules), "retention")]
     [InlineData(typeof(RetentionRule), "rule")]
     [InlineData(typeof(PlannedAudit), "audit")]

@@ -26,7 +26,14 @@ public sealed class PlanTestTests : IDisposable
     [InlineData("oops", "Syntax")]
     [InlineData("""{ "version": 2 }""", "Version")]
     [InlineData("""{ "version": 1, "store": [] }""", "Names")]
-    [InlineData("""{ "version": 1, "redis": "redis://:s3cret@h" }""", "Secrets")]
+    [InlineData("""{ "version": 1, "redis": [{ "name": "a", "url": "redis://:s3cret@h" }] }""", "Secrets")]
+    [InlineData("""{ "version": 1, "redis": [{ "name": "a", "url": "env:UNSET" }] }""", "References")]
+    [InlineData("""{ "version": 1, "redis": [{ "name": "a", "url": "file:relative" }] }""", "References")]
+    [InlineData("""{ "version": 1, "redis": [{ "name": "a", "url": "" }] }""", "Redis")]
+    [InlineData("""{ "version": 1, "redis": [{ "name": "a", "url": "env:BAD" }] }""", "Redis")]
+    [InlineData("""{ "version": 1, "redis": [{ "name": "a", "url": "redis://h", "databases": "some" }] }""", "Redis")]
+    [InlineData("""{ "version": 1, "redis": [{ "name": "a", "url": "redis://h", "databases": [-1] }] }""", "Redis")]
+    [InlineData("""{ "version": 1, "redis": [{ "name": "a", "url": "redis://h" }, { "name": "A", "url": "redis://i" }] }""", "Redis")]
     [InlineData("""{ "version": 1, "databases": [{ "name": "a", "url": "env:UNSET" }] }""", "References")]
     [InlineData("""{ "version": 1, "databases": [{ "name": "a", "url": "env:" }] }""", "References")]
     [InlineData("""{ "version": 1, "databases": [{ "name": "a", "url": "env:BAD" }] }""", "Databases")]
@@ -76,7 +83,7 @@ public sealed class PlanTestTests : IDisposable
     [Fact]
     public void Every_section_without_effect_is_named()
     {
-        string[] sections = ["environment", "redis", "folders", "hooks", "objectives", "alerts"];
+        string[] sections = ["environment", "folders", "hooks", "objectives", "alerts"];
         var result = Test("{ \"version\": 1, " + string.Join(", ", sections.Select(s => $"\"{s}\": {{ }}")) + " }");
         Assert.Equal(sections, result.Warnings.Where(w => w.Name == "Reserved").Select(w => w.Detail.Split(' ')[0]));
     }
