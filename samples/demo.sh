@@ -44,5 +44,7 @@ echo "== Filling the database moltbeat"
 psql -qd moltbeat -v ON_ERROR_STOP=1 -f samples/demo.sql
 unset PGHOST PGUSER
 
+# Its audit log goes with it.
+export MOLTBEAT_AUDIT=$work/audit
 output/molt/molt -NonInteractive -File samples/demo.ps1 \
   -DatabaseUrl "postgresql://moltbeat@/moltbeat?host=$work/socket" -Path "$work/backups"

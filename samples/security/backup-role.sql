@@ -21,7 +21,8 @@ ALTER ROLE :"role" NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION BYPASSRLS;
 SELECT format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), :'role')
 WHERE NOT has_database_privilege(:'role', current_database(), 'CONNECT') \gexec
 
--- Every table and sequence and every schema, those that are to come as well.
+-- Every table and sequence and every schema, those that are to come as well; but the catalogs too, roles' password verifiers
+-- among them. docs/security.md tells what is narrower, and what that costs.
 GRANT pg_read_all_data TO :"role";
 
 -- Large objects have rights of their own, which pg_read_all_data does not bring.

@@ -5,6 +5,7 @@ using MoltBeat.DR.Engine.Application;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Backup;
 using MoltBeat.DR.Engine.Catalog;
+using MoltBeat.DR.Engine.Encryption;
 using MoltBeat.DR.Engine.Plan;
 
 namespace MoltBeat.DR;
@@ -84,6 +85,20 @@ public sealed class NewMoltBackupCommand : StoreCommand
     [Parameter]
     public string[] ExcludeFile { get; set; } = [];
 
+    /// <summary>OpenPGP keys that the backup is encrypted to: key files, or fingerprints, key ids and e-mail addresses that gpg knows; each opens it. Without it the plan's recipients; @() encrypts to none.</summary>
+    [Parameter]
+    [AllowEmptyCollection]
+    public string[]? Recipient { get; set; }
+
+    /// <summary>The private key that signs the backup: a file, or the fingerprint or e-mail address of a key that gpg has. Without it the plan's.</summary>
+    [Parameter]
+    public string? SigningKey { get; set; }
+
+    /// <summary>The signing key's passphrase: a SecureString, or a reference (env:NAME, file:/absolute/path, secret:NAME). Without it the plan's, when the key is the plan's, or gpg's agent knows it.</summary>
+    [Parameter]
+    [Passphrase]
+    public Passphrase? SigningPassphrase { get; set; }
+
     /// <summary>URLs of Redis servers whose keys to take along: redis://[user:password@]host[:port][/database], rediss:// for TLS, or references such as env:REDIS_URL. Without it, and without -DatabaseUrl, those of the plan.</summary>
     [Parameter]
     public string[]? RedisUrl { get; set; }
@@ -113,6 +128,42 @@ public sealed class NewMoltBackupCommand : StoreCommand
         {
             Audited(subject => BackUp(database, destinations, subject.In(destinations)));
         }
+    }
+
+    /// <summary>What the backup is encrypted and signed with.</summary>
+    /// <returns>False when a key cannot be had; the error has been written.</returns>
+    private bool TryGetKeys(out OpenPgpSeal? seal, out IManifestSigner? signer)
+    {
+        (seal, signer) = (null, null);
+        IReadOnlyList<string> recipients;
+        string? key;
+        string passphrase;
+        try
+        {
+            recipients = Recipient?.Select(KeyName).ToList() ?? Plan.Plan.Recipients;
+            var planned = SigningKey is null ? Plan.Plan.Signing : null;
+            key = SigningKey is null ? planned?.Key : KeyName(SigningKey);
+            var secrets = SessionPlan.Secrets(this);
+            passphrase = SigningPassphrase?.Reveal(secrets) ?? (planned?.Passphrase is { } reference ? secrets.Resolve(reference) : "");
+        }
+        catch (MoltException e)
+        {
+            WriteFailure(e, nameof(SigningKey));
+            return false;
+        }
+
+        if (!Run((_, token) => ArchiveKeys.SealAsync(recipients, token), out seal, nameof(Recipient)))
+        {
+            return false;
+        }
+
+        if (Run((_, token) => ArchiveKeys.SignerAsync(key, passphrase, token), out signer, nameof(SigningKey)))
+        {
+            return true;
+        }
+
+        seal?.Dispose();
+        return false;
     }
 
     private List<PlannedDatabase> PlannedDatabases()
@@ -146,8 +197,17 @@ public sealed class NewMoltBackupCommand : StoreCommand
             return;
         }
 
+        if (!TryGetKeys(out var seal, out var signer))
+        {
+            return;
+        }
+
+        using var sealing = seal;
+        using var signing = signer as IDisposable;
         var options = new BackupOptions
         {
+            Seal = seal,
+            Signer = signer,
             Connection = connection,
             Destinations = destinations,
             MinimumCopies = MinimumCopies ?? (Destination is null ? Plan.MinimumCopies : 1),

@@ -3,6 +3,7 @@ using System.Management.Automation;
 using MoltBeat.DR.Engine;
 using MoltBeat.DR.Engine.Application;
 using MoltBeat.DR.Engine.Application.Redis;
+using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Plan;
 using MoltBeat.DR.Engine.Postgres;
@@ -13,7 +14,7 @@ namespace MoltBeat.DR;
 /// <summary>Restores a backup into a new database, and proves that it is all there; and what the backup holds beside it.</summary>
 [Cmdlet(VerbsData.Restore, "MoltBackup", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
 [OutputType(typeof(RestoreResult), typeof(EnvironmentRestoreResult), typeof(FolderRestoreResult), typeof(RedisRestoreResult))]
-public sealed class RestoreMoltBackupCommand : StoreCommand
+public sealed class RestoreMoltBackupCommand : KeyCommand
 {
     /// <summary>The archive; Get-MoltBackup's objects bind here.</summary>
     [Parameter(Position = 0, Mandatory = true, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
@@ -131,7 +132,12 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
             return;
         }
 
-        if (!RunOn(copies.Select(c => c.Store).ToList(), (stores, observer, token) => new BackupCatalog(stores).ReadNearestAsync(copies[0].Name, e => observer.Warning(e.Message), token), out var nearest, Path))
+        if (!TryGetAccess(out var access))
+        {
+            return;
+        }
+
+        if (!RunOn(copies.Select(c => c.Store).ToList(), (stores, observer, token) => new BackupCatalog(stores, access).ReadNearestAsync(copies[0].Name, e => observer.Warning(e.Message), token), out var nearest, Path))
         {
             return;
         }
@@ -145,7 +151,7 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
         IReadOnlyList<ExtraRestoreItem> extras = [];
         if (kinds.Count > 0)
         {
-            if (!RunOn(StoresOf(whole), (stores, observer, token) => ExtrasOf(stores, whole, kinds, observer).PlanAsync(token), out var planned, Path))
+            if (!RunOn(StoresOf(whole), (stores, observer, token) => ExtrasOf(stores, whole, kinds, access, observer).PlanAsync(token), out var planned, Path))
             {
                 return;
             }
@@ -168,7 +174,7 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
                 return;
             }
 
-            database = Options(backup, connection);
+            database = Options(backup, connection, access);
         }
 
         // All questions come first, too: nobody sits and waits for the second one while a database is loading.
@@ -181,7 +187,7 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
         if (chosen.Count > 0 && RunOn(StoresOf(whole), async (stores, observer, token) =>
         {
             var (done, failed) = (new List<ExtraRestoreResult>(), new List<MoltException>());
-            await ExtrasOf(stores, whole, kinds, observer).RunAsync(chosen, done.Add, failed.Add, token).ConfigureAwait(false);
+            await ExtrasOf(stores, whole, kinds, access, observer).RunAsync(chosen, done.Add, failed.Add, token).ConfigureAwait(false);
             return (done, failed);
         }, out var result, Path))
         {
@@ -193,8 +199,8 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
 
     private static List<StoreSettings> StoresOf(IReadOnlyList<(StoreSettings Store, string Name)> copies) => copies.Select(c => c.Store).ToList();
 
-    private static ExtrasRestore ExtrasOf(IReadOnlyList<Engine.Storage.IBackupStore> stores, IReadOnlyList<(StoreSettings Store, string Name)> copies, IReadOnlyList<IExtraRestore> kinds, IOperationObserver observer)
-        => new(stores.Zip(copies, (s, c) => (s, c.Name)).ToList(), kinds, observer);
+    private static ExtrasRestore ExtrasOf(IReadOnlyList<Engine.Storage.IBackupStore> stores, IReadOnlyList<(StoreSettings Store, string Name)> copies, IReadOnlyList<IExtraRestore> kinds, ArchiveAccess access, IOperationObserver observer)
+        => new(stores.Zip(copies, (s, c) => (s, c.Name)).ToList(), kinds, observer, access);
 
     private void CheckPlaces()
     {
@@ -242,8 +248,9 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
         return kinds;
     }
 
-    private RestoreOptions Options(BackupInfo backup, ConnectionSettings connection) => new()
+    private RestoreOptions Options(BackupInfo backup, ConnectionSettings connection, ArchiveAccess access) => new()
     {
+        Access = access,
         Connection = connection,
         TargetDatabase = TargetDatabase ?? DefaultName(backup),
         Jobs = Jobs,

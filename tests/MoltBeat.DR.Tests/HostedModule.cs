@@ -72,6 +72,20 @@ public sealed class HostedModule : IDisposable
         return _screen.Take();
     }
 
+    /// <summary>What is answered to the next questions: a text, or the first letter of a choice such as Y, N.</summary>
+    public HostedModule Answer(params string[] answers)
+    {
+        foreach (var answer in answers)
+        {
+            _screen.Answers.Enqueue(answer);
+        }
+
+        return this;
+    }
+
+    /// <summary>What stands on the screen, questions included, since it was last asked for.</summary>
+    public string TakeScreen() => _screen.Take();
+
     /// <summary>A script that the caller starts and stops; the caller disposes of it.</summary>
     /// <param name="script">The text; its param block gets the parameters.</param>
     /// <param name="parameters">Names and values.</param>

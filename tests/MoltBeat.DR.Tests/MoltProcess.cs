@@ -18,6 +18,18 @@ internal static class MoltProcess
         return await EndAsync(process);
     }
 
+    /// <summary>Runs with further variables in its environment; those that are null are taken away.</summary>
+    public static Task<ProcessResult> RunWithAsync(IReadOnlyDictionary<string, string?> variables, params string[] arguments)
+        => RunWithAsync(variables, Limit, arguments);
+
+    /// <summary>Runs with further variables in its environment, and for longer than others may.</summary>
+    public static async Task<ProcessResult> RunWithAsync(IReadOnlyDictionary<string, string?> variables, TimeSpan limit, params string[] arguments)
+    {
+        using var process = Start(Staged.Molt, arguments, variables);
+        process.StandardInput.Close();
+        return await EndAsync(process, limit);
+    }
+
     /// <summary>
     /// Starts molt with the default answer to SIGINT: a process in the background of a script ignores it, and its children
     /// inherit that.
@@ -51,9 +63,11 @@ internal static class MoltProcess
         return rest with { Output = seen + rest.Output };
     }
 
-    public static async Task<ProcessResult> EndAsync(Process process)
+    public static Task<ProcessResult> EndAsync(Process process) => EndAsync(process, Limit);
+
+    private static async Task<ProcessResult> EndAsync(Process process, TimeSpan time)
     {
-        using var limit = new CancellationTokenSource(Limit);
+        using var limit = new CancellationTokenSource(time);
         try
         {
             var output = process.StandardOutput.ReadToEndAsync(limit.Token);
@@ -64,7 +78,7 @@ internal static class MoltProcess
         catch (OperationCanceledException)
         {
             process.Kill(entireProcessTree: true);
-            throw new TimeoutException($"molt did not end within {Limit}.");
+            throw new TimeoutException($"molt did not end within {time}.");
         }
     }
 
@@ -74,13 +88,22 @@ internal static class MoltProcess
         kill.WaitForExit();
     }
 
-    private static Process Start(string file, string[] arguments) => Process.Start(new ProcessStartInfo(file, arguments)
+    private static Process Start(string file, string[] arguments, IReadOnlyDictionary<string, string?>? variables = null)
     {
-        RedirectStandardInput = true,
-        RedirectStandardOutput = true,
-        RedirectStandardError = true,
-        Environment = { ["TERM"] = "xterm", ["NO_COLOR"] = null },
-    })!;
+        var start = new ProcessStartInfo(file, arguments)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            Environment = { ["TERM"] = "xterm", ["NO_COLOR"] = null },
+        };
+        foreach (var (name, value) in variables ?? new Dictionary<string, string?>())
+        {
+            start.Environment[name] = value;
+        }
+
+        return Process.Start(start)!;
+    }
 }
 
 /// <summary>What a process left: its exit code and all it wrote.</summary>

@@ -8,10 +8,13 @@ using System.Text.RegularExpressions;
 
 namespace MoltBeat.DR.Tests;
 
-/// <summary>A host with a screen of a given width that keeps what is written on it, and nobody to answer questions.</summary>
+/// <summary>A host with a screen of a given width that keeps what is written on it, and nobody to answer questions but those answers that a test has prepared.</summary>
 internal sealed partial class Screen(int columns) : PSHost
 {
     private readonly Surface _surface = new(columns);
+
+    /// <summary>What is answered to the next questions: a text, or the first letter of a choice.</summary>
+    public Queue<string> Answers => _surface.Answers;
 
     public override CultureInfo CurrentCulture => CultureInfo.CurrentCulture;
 
@@ -56,6 +59,8 @@ internal sealed partial class Screen(int columns) : PSHost
     {
         public StringBuilder Text { get; } = new();
 
+        public Queue<string> Answers { get; } = new();
+
         public override PSHostRawUserInterface RawUI { get; } = new Size(columns);
 
         public override void Write(string value) => Text.Append(value);
@@ -86,14 +91,25 @@ internal sealed partial class Screen(int columns) : PSHost
 
         public override SecureString ReadLineAsSecureString() => throw Nobody();
 
-        public override Dictionary<string, PSObject> Prompt(string caption, string message, Collection<FieldDescription> descriptions) => throw Nobody();
+        public override Dictionary<string, PSObject> Prompt(string caption, string message, Collection<FieldDescription> descriptions)
+            => descriptions.ToDictionary(d => d.Name, _ => PSObject.AsPSObject(Answer(message)));
 
-        public override int PromptForChoice(string caption, string message, Collection<ChoiceDescription> choices, int defaultChoice) => throw Nobody();
+        public override int PromptForChoice(string caption, string message, Collection<ChoiceDescription> choices, int defaultChoice)
+        {
+            var answer = Answer(message);
+            return choices.Index().First(c => c.Item.Label.Contains("&" + answer, StringComparison.Ordinal)).Index;
+        }
 
         public override PSCredential PromptForCredential(string caption, string message, string userName, string targetName) => throw Nobody();
 
         public override PSCredential PromptForCredential(
             string caption, string message, string userName, string targetName, PSCredentialTypes allowedCredentialTypes, PSCredentialUIOptions options) => throw Nobody();
+
+        private string Answer(string question)
+        {
+            WriteLine(question);
+            return Answers.TryDequeue(out var answer) ? answer : throw Nobody();
+        }
 
         private static HostException Nobody() => new("There is nobody to answer.");
     }

@@ -33,6 +33,11 @@ internal static class Staged
         Environment.SetEnvironmentVariable("POWERSHELL_TELEMETRY_OPTOUT", "1");
         Environment.SetEnvironmentVariable("TZ", "America/St_Johns");
         TimeZoneInfo.ClearCachedData();
+
+        // Neither these tests nor the processes that they start write into the machine's own log.
+        var folder = Directory.CreateTempSubdirectory("molt-tests-").FullName;
+        Environment.SetEnvironmentVariable("MOLTBEAT_AUDIT", Path.Combine(folder, "audit"));
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => Directory.Delete(folder, recursive: true);
         CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = new CultureInfo("de-DE");
     }
 

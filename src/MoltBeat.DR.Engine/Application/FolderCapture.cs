@@ -140,7 +140,7 @@ public sealed class FolderCapture : ICapture
         switch (entry.Facts.Kind)
         {
             case FileKind.Folder:
-                await tar.WriteEntryAsync(Describe(new PaxTarEntry(TarEntryType.Directory, name + "/"), entry.Facts), cancellationToken).ConfigureAwait(false);
+                await tar.WriteEntryAsync(Describe(TarEntryType.Directory, name + "/", null, entry.Facts), cancellationToken).ConfigureAwait(false);
                 return true;
             case FileKind.Link:
                 if (new FileInfo(entry.Path).LinkTarget is not { Length: > 0 } target)
@@ -153,11 +153,10 @@ public sealed class FolderCapture : ICapture
                     throw FolderWalk.NotReadable(entry.Path, "what the link names is no UTF-8 text");
                 }
 
-                var link = new PaxTarEntry(TarEntryType.SymbolicLink, name) { LinkName = target };
-                await tar.WriteEntryAsync(Describe(link, entry.Facts), cancellationToken).ConfigureAwait(false);
+                await tar.WriteEntryAsync(Describe(TarEntryType.SymbolicLink, name, target, entry.Facts), cancellationToken).ConfigureAwait(false);
                 return true;
             case FileKind.Regular when entry.Facts.Links > 1 && names.TryGetValue(entry.Facts.Identity, out var first):
-                await tar.WriteEntryAsync(Describe(new PaxTarEntry(TarEntryType.HardLink, name) { LinkName = first }, entry.Facts), cancellationToken).ConfigureAwait(false);
+                await tar.WriteEntryAsync(Describe(TarEntryType.HardLink, name, first, entry.Facts), cancellationToken).ConfigureAwait(false);
                 return true;
             default:
                 if (!await WriteFileAsync(tar, entry, name, observer, cancellationToken).ConfigureAwait(false))
@@ -210,7 +209,7 @@ public sealed class FolderCapture : ICapture
                         content.Position = 0;
                     }
 
-                    var described = Describe(new PaxTarEntry(TarEntryType.RegularFile, name), facts);
+                    var described = Describe(TarEntryType.RegularFile, name, null, facts);
                     described.DataStream = (Stream?)content ?? data;
                     await tar.WriteEntryAsync(described, cancellationToken).ConfigureAwait(false);
                     if (data.Missing > 0 || !facts.Unchanged(UnixFile.Look(file.SafeFileHandle)))
@@ -232,8 +231,15 @@ public sealed class FolderCapture : ICapture
         }
     }
 
-    private PaxTarEntry Describe(PaxTarEntry entry, FileFacts facts)
+    private PosixTarEntry Describe(TarEntryType type, string name, string? link, FileFacts facts)
     {
+        // .NET's reader takes a line feed in a name for the end of a pax record; GNU's form has no such lines, but whole seconds only.
+        PosixTarEntry entry = name.Contains('\n', StringComparison.Ordinal) || link?.Contains('\n', StringComparison.Ordinal) == true ? new GnuTarEntry(type, name) : new PaxTarEntry(type, name);
+        if (link is not null)
+        {
+            entry.LinkName = link;
+        }
+
         entry.ModificationTime = facts.Modified;
         if (facts.Mode is { } mode)
         {

@@ -8,9 +8,9 @@ namespace MoltBeat.DR.Engine.Application;
 /// folder, so that there is no way through a link or out of the folder, and nothing may come twice.
 /// </summary>
 /// <param name="top">The first part of every name in the tar.</param>
-/// <param name="target">A folder that was just made, empty and private.</param>
+/// <param name="target">A folder that was just made, empty and private; null to look only whether all could be unpacked.</param>
 /// <param name="observer">Is told of the progress.</param>
-internal sealed class FolderUnpacker(string top, string target, IOperationObserver observer)
+internal sealed class FolderUnpacker(string top, string? target, IOperationObserver observer)
 {
     private const UnixFileMode SetIds = UnixFileMode.SetUser | UnixFileMode.SetGroup;
     private const int NamesInNotes = 20;
@@ -19,6 +19,7 @@ internal sealed class FolderUnpacker(string top, string target, IOperationObserv
     private readonly List<(string Path, TarEntry Entry)> folders = [];
     private readonly HashSet<string> ownerNotes = new(StringComparer.Ordinal);
     private readonly List<string> withoutSetIds = [];
+    private readonly byte[] buffer = new byte[1 << 17];
 
     public long Files { get; private set; }
 
@@ -77,7 +78,7 @@ internal sealed class FolderUnpacker(string top, string target, IOperationObserv
                 }
             }
 
-            Directory.Delete(target, recursive: true);
+            Directory.Delete(target!, recursive: true);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -109,17 +110,17 @@ internal sealed class FolderUnpacker(string top, string target, IOperationObserv
             }
         }
 
-        var path = relative.Length == 0 ? target : Path.Combine(target, relative.Replace('/', Path.DirectorySeparatorChar));
+        var path = target is null || relative.Length == 0 ? target : Path.Combine(target, relative.Replace('/', Path.DirectorySeparatorChar));
         switch (entry.EntryType)
         {
             case TarEntryType.Directory:
                 Add(entry, relative, FileKind.Folder);
-                if (relative.Length > 0)
+                if (path is not null && relative.Length > 0)
                 {
                     Directory.CreateDirectory(path);
                 }
 
-                folders.Add((path, entry));
+                folders.Add((path ?? "", entry));
                 break;
             case TarEntryType.RegularFile or TarEntryType.V7RegularFile when relative.Length > 0:
                 Add(entry, relative, FileKind.Regular);
@@ -128,9 +129,13 @@ internal sealed class FolderUnpacker(string top, string target, IOperationObserv
                 break;
             case TarEntryType.SymbolicLink when relative.Length > 0:
                 Add(entry, relative, FileKind.Link);
-                File.CreateSymbolicLink(path, entry.LinkName);
-                Own(path, entry);
-                File.SetLastWriteTimeUtc(path, Time(entry));
+                if (path is not null)
+                {
+                    File.CreateSymbolicLink(path, entry.LinkName);
+                    Own(path, entry);
+                    File.SetLastWriteTimeUtc(path, Time(entry));
+                }
+
                 Links++;
                 break;
             case TarEntryType.HardLink when relative.Length > 0:
@@ -141,7 +146,11 @@ internal sealed class FolderUnpacker(string top, string target, IOperationObserv
                 }
 
                 Add(entry, relative, FileKind.Regular);
-                UnixFile.Link(Path.Combine(target, other.Replace('/', Path.DirectorySeparatorChar)), path);
+                if (path is not null)
+                {
+                    UnixFile.Link(Path.Combine(target!, other.Replace('/', Path.DirectorySeparatorChar)), path);
+                }
+
                 Files++;
                 break;
             default:
@@ -171,33 +180,28 @@ internal sealed class FolderUnpacker(string top, string target, IOperationObserv
         return string.Join('/', parts.Skip(1));
     }
 
-    private async Task WriteFileAsync(string path, string relative, TarEntry entry, CancellationToken cancellationToken)
+    private async Task WriteFileAsync(string? path, string relative, TarEntry entry, CancellationToken cancellationToken)
     {
+        if (path is null)
+        {
+            if (await CopyAsync(entry, null, cancellationToken).ConfigureAwait(false) != entry.Length)
+            {
+                throw Refused(entry.Name, "it is shorter than it says");
+            }
+
+            return;
+        }
+
         var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None, BufferSize = 0 };
         if (!OperatingSystem.IsWindows())
         {
             options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
         }
 
-        long length = 0;
         var file = new FileStream(path, options);
         await using (file.ConfigureAwait(false))
         {
-            var buffer = new byte[1 << 17];
-            int n;
-            while ((n = await ReadAsync(entry, buffer, cancellationToken).ConfigureAwait(false)) > 0)
-            {
-                // Zeros are left to the file system: a file with holes gets its holes back.
-                if (buffer.AsSpan(0, n).ContainsAnyExcept((byte)0))
-                {
-                    await RandomAccess.WriteAsync(file.SafeFileHandle, buffer.AsMemory(0, n), length, cancellationToken).ConfigureAwait(false);
-                }
-
-                length += n;
-                Bytes += n;
-                observer.Progress(new OperationProgress($"Restoring folder {top}", string.Create(CultureInfo.InvariantCulture, $"{made.Count:N0} files and folders, {Bytes / 1e6:N0} MB"), null, null));
-            }
-
+            var length = await CopyAsync(entry, file, cancellationToken).ConfigureAwait(false);
             if (length != entry.Length)
             {
                 throw Refused(entry.Name, "it is shorter than it says");
@@ -219,6 +223,29 @@ internal sealed class FolderUnpacker(string top, string target, IOperationObserv
         }
 
         File.SetLastWriteTimeUtc(path, Time(entry));
+    }
+
+    private async Task<long> CopyAsync(TarEntry entry, FileStream? file, CancellationToken cancellationToken)
+    {
+        long length = 0;
+        int n;
+        while ((n = await ReadAsync(entry, buffer, cancellationToken).ConfigureAwait(false)) > 0)
+        {
+            // Zeros are left to the file system: a file with holes gets its holes back.
+            if (file is not null && buffer.AsSpan(0, n).ContainsAnyExcept((byte)0))
+            {
+                await RandomAccess.WriteAsync(file.SafeFileHandle, buffer.AsMemory(0, n), length, cancellationToken).ConfigureAwait(false);
+            }
+
+            length += n;
+            Bytes += n;
+            if (target is not null)
+            {
+                observer.Progress(new OperationProgress($"Restoring folder {top}", string.Create(CultureInfo.InvariantCulture, $"{made.Count:N0} files and folders, {Bytes / 1e6:N0} MB"), null, null));
+            }
+        }
+
+        return length;
     }
 
     private static async Task<int> ReadAsync(TarEntry entry, byte[] buffer, CancellationToken cancellationToken)

@@ -67,6 +67,13 @@ internal sealed class TargetDatabase
         await DatabaseCatalog.ExecuteAsync(admin,
             $"COMMENT ON DATABASE {SqlName.Quote(WorkName)} IS {SqlName.Literal($"{CommentPrefix}; started {DateTimeOffset.UtcNow.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture)} UTC, will be {options.TargetDatabase}")}",
             cancellationToken).ConfigureAwait(false);
+
+        // Things in public can be given only to those who may make things there: from PostgreSQL 15 on to the database's owner,
+        // who gets it now for that. A superuser is not asked.
+        if (!options.NoOwner && !await DatabaseCatalog.ScalarAsync<bool>(admin, "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user", cancellationToken).ConfigureAwait(false))
+        {
+            await DatabaseCatalog.ExecuteAsync(admin, $"ALTER DATABASE {SqlName.Quote(WorkName)} OWNER TO {SqlName.Quote(properties.Owner)}", cancellationToken).ConfigureAwait(false);
+        }
     }
 
     /// <summary>Gives the finished database its properties, and its name.</summary>

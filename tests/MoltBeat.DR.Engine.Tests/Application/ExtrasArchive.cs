@@ -145,9 +145,16 @@ internal sealed class Scratch : IDisposable
 
     public void Dispose()
     {
-        foreach (var folder in Directory.GetDirectories(Root, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint }))
+        if (!OperatingSystem.IsWindows())
         {
-            Mode(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            // Some names in it are none that .NET could remove, and some folders may not be written to.
+            foreach (var step in new[] { $"chmod -R u+rwX '{Root}'", $"rm -rf '{Root}'" })
+            {
+                using var sh = System.Diagnostics.Process.Start("sh", ["-c", step]);
+                sh.WaitForExit();
+            }
+
+            return;
         }
 
         Directory.Delete(Root, recursive: true);

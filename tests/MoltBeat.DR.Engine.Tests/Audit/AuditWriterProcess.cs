@@ -25,7 +25,7 @@ internal static class AuditWriterProcess
         return Process.Start(start)!;
     }
 
-    /// <summary>Before the first test, and before any test of a process that this assembly starts: none of them writes into the machine's own log.</summary>
+    /// <summary>Before the first test, for this process and those that it starts: none of them writes into the machine's own log, or reads its user's own keys.</summary>
     [ModuleInitializer]
     internal static void SetUp()
     {
@@ -41,14 +41,10 @@ internal static class AuditWriterProcess
             Environment.Exit(0);
         }
 
-        Environment.SetEnvironmentVariable(AuditSettings.FolderVariable, Path.Combine(Path.GetTempPath(), string.Create(CultureInfo.InvariantCulture, $"molt-audit-of-tests-{Environment.ProcessId}")));
-        AppDomain.CurrentDomain.ProcessExit += (_, _) =>
-        {
-            if (Environment.GetEnvironmentVariable(AuditSettings.FolderVariable) is { } folder && Directory.Exists(folder))
-            {
-                Directory.Delete(folder, recursive: true);
-            }
-        };
+        var folder = Directory.CreateTempSubdirectory("molt-tests-").FullName;
+        Environment.SetEnvironmentVariable(AuditSettings.FolderVariable, Path.Combine(folder, "audit"));
+        Security.BucketPolicyTests.WriteProfiles(Path.Combine(folder, "credentials"));
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => Directory.Delete(folder, recursive: true);
     }
 }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Reflection;
 using System.Text.Json.Nodes;
 using Amazon.S3.Model;
@@ -21,8 +22,9 @@ namespace MoltBeat.DR.Engine.Tests.Security;
 public sealed class BucketPolicyTests(CephFixture ceph, PostgresFixture postgres) : IDisposable
 {
     private const string Bucket = "moltbeat-backups";
+    private const int Users = 9;
+    private static int s_users;
     private readonly Workshop _workshop = new();
-    private readonly string _settings = Directory.CreateTempSubdirectory("molt-aws-").FullName;
 
     private static string Samples { get; } = Path.Combine(
         typeof(BucketPolicyTests).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == "EngineSource").Value!, "..", "..", "samples", "security");
@@ -31,10 +33,16 @@ public sealed class BucketPolicyTests(CephFixture ceph, PostgresFixture postgres
 
     public static TheoryData<string> Policies => [.. Directory.GetFiles(Samples, "iam-*.json").Select(f => Path.GetFileName(f)!)];
 
-    public void Dispose()
+    public void Dispose() => _workshop.Dispose();
+
+    /// <summary>
+    /// A profile is how a store gets other credentials than the process's own. All of them are written before the first test:
+    /// the SDK does not look at the file again.
+    /// </summary>
+    internal static void WriteProfiles(string path)
     {
-        _workshop.Dispose();
-        Directory.Delete(_settings, recursive: true);
+        File.WriteAllLines(path, Enumerable.Range(1, Users).Select(i => string.Create(CultureInfo.InvariantCulture, $"[limited-{i}]\naws_access_key_id = limited-{i}-key\naws_secret_access_key = limited-{i}-secret\n")));
+        Environment.SetEnvironmentVariable("AWS_SHARED_CREDENTIALS_FILE", path);
     }
 
     [Theory]
@@ -117,7 +125,7 @@ public sealed class BucketPolicyTests(CephFixture ceph, PostgresFixture postgres
     {
         var bucket = await ceph.CreateBucketAsync("policy");
         using var _ = bucket;
-        var user = bucket.Name;
+        var user = "limited-" + Interlocked.Increment(ref s_users).ToString(CultureInfo.InvariantCulture);
         await bucket.Gateway.AdminAsync(["user", "create", "--uid", user, "--display-name", user, "--access-key", user + "-key", "--secret-key", user + "-secret"], Cancel);
         var policy = JsonNode.Parse((await File.ReadAllTextAsync(Path.Combine(Samples, file), Cancel)).Replace(Bucket, bucket.Name, StringComparison.Ordinal))!;
         foreach (var statement in policy["Statement"]!.AsArray())
@@ -127,10 +135,6 @@ public sealed class BucketPolicyTests(CephFixture ceph, PostgresFixture postgres
 
         await bucket.Client.PutBucketPolicyAsync(new PutBucketPolicyRequest { BucketName = bucket.Name, Policy = policy.ToJsonString() }, Cancel);
 
-        // A profile is how a store gets other credentials than the process's own.
-        var credentials = Path.Combine(_settings, "credentials");
-        await File.WriteAllTextAsync(credentials, $"[{user}]\naws_access_key_id = {user}-key\naws_secret_access_key = {user}-secret\n", Cancel);
-        Environment.SetEnvironmentVariable("AWS_SHARED_CREDENTIALS_FILE", credentials);
         var owner = bucket.Store("production");
         return (owner, owner with { Profile = user });
     }

@@ -49,7 +49,7 @@ public sealed class DatabaseRoleTests(PostgresFixture postgres) : IDisposable
     [Theory]
     [InlineData("REVOKE pg_read_all_data FROM {0}", "TableNotReadable")]
     [InlineData("ALTER ROLE {0} NOBYPASSRLS", "RowsHidden")]
-    [InlineData("ALTER ROLE {0} NOLOGIN", "ConnectionRefused")]
+    [InlineData("ALTER ROLE {0} NOLOGIN", "AuthenticationFailed")]
     [InlineData("REVOKE SELECT ON LARGE OBJECT 70003 FROM {0}", "ChildProgramFailed")]
     [InlineData("REVOKE CONNECT ON DATABASE {1} FROM PUBLIC; REVOKE CONNECT ON DATABASE {1} FROM {0}", "ConnectDenied")]
     public async Task Each_right_of_the_backup_role_is_missed_with_an_error_that_names_it(string without, string id)
@@ -100,7 +100,6 @@ public sealed class DatabaseRoleTests(PostgresFixture postgres) : IDisposable
         await server.ExecuteAsync($"CREATE ROLE {owner} LOGIN", cancel: Cancel);
         var source = await server.CreateDatabaseAsync(postgres.Unique("owned"), new DatabaseOptions { Owner = owner }, Cancel);
         await source.ExecuteAsync($"""
-            GRANT CREATE ON SCHEMA public TO {owner};
             SET ROLE {owner};
             CREATE TABLE users (id int PRIMARY KEY, email text NOT NULL UNIQUE);
             INSERT INTO users SELECT i, 'user' || i || '@example.org' FROM generate_series(1, 100) i;
