@@ -45,6 +45,11 @@ public static class StockTools
 
                 tar -xOf {archive} globals.sql.zst{ending}{open} | zstd -dc | less
 
+            If there are keys of Redis in it (redis/), each of those members holds the commands that bring its keys back, into a
+            Redis of the same version or a newer one. Keys that are there already are left alone and counted as errors:
+
+                tar -xOf {archive} redis/NAME.0001.zst{ending}{open} | zstd -dc | redis-cli -h HOST --pipe
+
             What is in the file{(encrypted ? " (names of encrypted members end in .gpg)" : "")}: globals.sql.zst (roles, tablespaces), database.dump (everything but
             the bulk of the rows, from pg_dump -Fc), data/ (rows, in COPY format, zstd), contents.json.zst (row counts and digests
             of every table), manifest.json (what lies where, with SHA-256), index (where the manifest is).

@@ -1,3 +1,5 @@
+using MoltBeat.DR.Engine.Application;
+using MoltBeat.DR.Engine.Application.Redis;
 using MoltBeat.DR.Engine.Plan;
 using Xunit;
 
@@ -135,5 +137,6 @@ public sealed class PlanTestTests : IDisposable
 
     private PlanTestResult Test(string json, bool online = false)
         => PlanTest.Run(sandbox.Locator, sandbox.Write("plan.json", json), name => name == "db" ? "postgresql://h/d" : null, online,
-            url => _ = url == "s3cret" ? throw new MoltException("ConnectionStringInvalid", ErrorKind.InvalidArgument, "It is none.", "Write one.") : url);
+            url => _ = url == "s3cret" ? throw new MoltException("ConnectionStringInvalid", ErrorKind.InvalidArgument, "It is none.", "Write one.") : url,
+            checkFile: file => _ = EnvironmentFiles.Find([file]), checkFolder: FolderCapture.Check, checkRedisUrl: url => _ = RedisUrl.Parse(url));
 }
