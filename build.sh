@@ -71,6 +71,8 @@ need_test_servers() {
   need_postgres
   local missing=()
   have pgbouncer || missing+=(pgbouncer)
+  # The package would start a service of its own; the tests start their servers themselves.
+  have redis-server || missing+=(redis-server)
   # A Ceph gateway is the S3 of the tests.
   local program
   for program in ceph-mon ceph-osd radosgw; do

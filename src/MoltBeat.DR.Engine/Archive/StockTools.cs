@@ -70,6 +70,12 @@ public static class StockTools
             text.Append(CultureInfo.InvariantCulture, $"    tar -xOf {archive} environment/NAME.zst{ending}{open} | (umask 077; zstd -dc > .env)\n\n");
         }
 
+        if (extras.Contains(ExtraKind.Redis))
+        {
+            text.Append(CultureInfo.InvariantCulture, $"    tar -xOf {archive} redis/NAME.0001.zst{ending}{open} | zstd -dc | redis-cli -h HOST --pipe\n\n");
+            text.Append("(into a Redis of the same version or a newer one; keys that are there already are left alone, and counted as errors)\n\n");
+        }
+
         return text.ToString();
     }
 
