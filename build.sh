@@ -49,6 +49,14 @@ server_folder() {
 
 need_dotnet() {
   have dotnet || fail "The .NET SDK 10 is missing: https://dotnet.microsoft.com/download/dotnet/10.0"
+  local said
+  said=$(dotnet --version 2>&1) && return
+  case $said in
+    # The library's own package has its version in its name; icu-devtools depends on the one that this release has, as
+    # ca-certificates does on OpenSSL's.
+    *libicu* | *libssl*) install_missing "The .NET SDK" icu-devtools ca-certificates ;;
+    *) fail "$said" ;;
+  esac
 }
 
 need_postgres() {

@@ -7,7 +7,7 @@ namespace MoltBeat.DR;
 /// <summary>Lists backups, newest first. Reads only their manifests.</summary>
 [Cmdlet(VerbsCommon.Get, "MoltBackup")]
 [OutputType(typeof(BackupInfo))]
-public sealed class GetMoltBackupCommand : StoreCommand
+public sealed class GetMoltBackupCommand : TrustCommand
 {
     /// <summary>The stores, the nearest first: folders, and buckets as s3://bucket/prefix; or backups in them. Without it all stores of the plan.</summary>
     [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
@@ -45,12 +45,17 @@ public sealed class GetMoltBackupCommand : StoreCommand
     {
         var backups = new List<BackupInfo>();
         var unreadable = new List<Engine.MoltException>();
+        if (!TryGetTrust(out var trust))
+        {
+            return;
+        }
+
         try
         {
             var items = (Path ?? []).Where(IsItem).ToList();
             foreach (var (store, name) in items.Select(ItemOf))
             {
-                if (RunOn([store], (stores, _, token) => new BackupCatalog(stores).ReadAsync(name, token), out var one, name))
+                if (RunOn([store], (stores, _, token) => new BackupCatalog(stores, trust).ReadAsync(name, token), out var one, name))
                 {
                     backups.Add(one);
                 }
@@ -59,7 +64,7 @@ public sealed class GetMoltBackupCommand : StoreCommand
             if (items.Count == 0 || items.Count < Path!.Length)
             {
                 var all = StoresOf(Path?.Except(items));
-                if (!RunOn(all, (stores, _, token) => new BackupCatalog(stores).ListAsync(unreadable.Add, token), out var listed, all[0].Location))
+                if (!RunOn(all, (stores, _, token) => new BackupCatalog(stores, trust).ListAsync(unreadable.Add, token), out var listed, all[0].Location))
                 {
                     return;
                 }

@@ -33,8 +33,16 @@ public abstract class MoltCommand : PSCmdlet, IDisposable
 
     public void Dispose()
     {
-        _stop.Dispose();
+        Dispose(disposing: true);
         GC.SuppressFinalize(this);
+    }
+
+    protected virtual void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _stop.Dispose();
+        }
     }
 
     /// <summary>
@@ -112,6 +120,9 @@ public abstract class MoltCommand : PSCmdlet, IDisposable
         result = default;
         return false;
     }
+
+    /// <summary>Runs an engine operation for another that is under way on this thread: its failure is thrown.</summary>
+    protected T Wait<T>(Func<CancellationToken, Task<T>> operation) => new PipelineBridge(this, _stop.Token).Run(operation).GetAwaiter().GetResult();
 
     /// <summary>Runs an engine operation that yields items one by one, each handled as it comes.</summary>
     /// <param name="operation">Runs on the thread pool, so it must not touch the cmdlet.</param>

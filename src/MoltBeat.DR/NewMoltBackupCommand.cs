@@ -5,6 +5,7 @@ using MoltBeat.DR.Engine.Application;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Backup;
 using MoltBeat.DR.Engine.Catalog;
+using MoltBeat.DR.Engine.Encryption;
 using MoltBeat.DR.Engine.Plan;
 
 namespace MoltBeat.DR;
@@ -76,6 +77,28 @@ public sealed class NewMoltBackupCommand : StoreCommand
     [SupportsWildcards]
     public string[]? EnvironmentFile { get; set; }
 
+    /// <summary>Folders to take along, each under its own name. Without it, and without -DatabaseUrl, those of the plan.</summary>
+    [Parameter]
+    public string[]? Folder { get; set; }
+
+    /// <summary>What to leave out of every -Folder besides logs, temporary files and what builds make: globs as in a .gitignore.</summary>
+    [Parameter]
+    public string[] ExcludeFile { get; set; } = [];
+
+    /// <summary>OpenPGP keys that the backup is encrypted to: key files, or fingerprints, key ids and e-mail addresses that gpg knows; each opens it. Without it the plan's recipients; @() encrypts to none.</summary>
+    [Parameter]
+    [AllowEmptyCollection]
+    public string[]? Recipient { get; set; }
+
+    /// <summary>The private key that signs the backup: a file, or the fingerprint or e-mail address of a key that gpg has. Without it the plan's.</summary>
+    [Parameter]
+    public string? SigningKey { get; set; }
+
+    /// <summary>The signing key's passphrase: a SecureString, or a reference (env:NAME, file:/absolute/path, secret:NAME). Without it the plan's, when the key is the plan's, or gpg's agent knows it.</summary>
+    [Parameter]
+    [Passphrase]
+    public Passphrase? SigningPassphrase { get; set; }
+
     /// <summary>The folder of pg_dump and pg_dumpall, in place of PATH and the usual ones.</summary>
     [Parameter]
     public string? ClientToolPath { get; set; }
@@ -101,6 +124,42 @@ public sealed class NewMoltBackupCommand : StoreCommand
         {
             Audited(subject => BackUp(database, destinations, subject.In(destinations)));
         }
+    }
+
+    /// <summary>What the backup is encrypted and signed with.</summary>
+    /// <returns>False when a key cannot be had; the error has been written.</returns>
+    private bool TryGetKeys(out OpenPgpSeal? seal, out IManifestSigner? signer)
+    {
+        (seal, signer) = (null, null);
+        IReadOnlyList<string> recipients;
+        string? key;
+        string passphrase;
+        try
+        {
+            recipients = Recipient?.Select(KeyName).ToList() ?? Plan.Plan.Recipients;
+            var planned = SigningKey is null ? Plan.Plan.Signing : null;
+            key = SigningKey is null ? planned?.Key : KeyName(SigningKey);
+            var secrets = SessionPlan.Secrets(this);
+            passphrase = SigningPassphrase?.Reveal(secrets) ?? (planned?.Passphrase is { } reference ? secrets.Resolve(reference) : "");
+        }
+        catch (MoltException e)
+        {
+            WriteFailure(e, nameof(SigningKey));
+            return false;
+        }
+
+        if (!Run((_, token) => ArchiveKeys.SealAsync(recipients, token), out seal, nameof(Recipient)))
+        {
+            return false;
+        }
+
+        if (Run((_, token) => ArchiveKeys.SignerAsync(key, passphrase, token), out signer, nameof(SigningKey)))
+        {
+            return true;
+        }
+
+        seal?.Dispose();
+        return false;
     }
 
     private List<PlannedDatabase> PlannedDatabases()
@@ -134,8 +193,17 @@ public sealed class NewMoltBackupCommand : StoreCommand
             return;
         }
 
+        if (!TryGetKeys(out var seal, out var signer))
+        {
+            return;
+        }
+
+        using var sealing = seal;
+        using var signing = signer as IDisposable;
         var options = new BackupOptions
         {
+            Seal = seal,
+            Signer = signer,
             Connection = connection,
             Destinations = destinations,
             MinimumCopies = MinimumCopies ?? (Destination is null ? Plan.MinimumCopies : 1),
@@ -184,5 +252,6 @@ public sealed class NewMoltBackupCommand : StoreCommand
     private List<ICapture> Captures() =>
     [
         .. EnvironmentFiles.Find(EnvironmentFile?.Select(f => new PlannedFile(GetUnresolvedProviderPathFromPSPath(f))) ?? (DatabaseUrl is null ? Plan.Plan.Environment : [])),
+        .. FolderCapture.Of(Folder?.Select(f => GetUnresolvedProviderPathFromPSPath(f)), ExcludeFile) ?? FolderCapture.Of(DatabaseUrl is null ? Plan.Plan.Folders : []),
     ];
 }

@@ -8,7 +8,7 @@ namespace MoltBeat.DR;
 /// <summary>Removes backups: those that are named, or those whose time is up by the plan's rules.</summary>
 [Cmdlet(VerbsCommon.Remove, "MoltBackup", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High, DefaultParameterSetName = OfBackups)]
 [OutputType(typeof(RemovalResult))]
-public sealed class RemoveMoltBackupCommand : StoreCommand
+public sealed class RemoveMoltBackupCommand : TrustCommand
 {
     private const string OfBackups = "Backup";
     private const string OfRules = "Expired";
@@ -96,8 +96,13 @@ public sealed class RemoveMoltBackupCommand : StoreCommand
         var rules = Plan.Retention;
         var unreadable = new List<MoltException>();
 
+        if (!TryGetTrust(out var trust))
+        {
+            return;
+        }
+
         // Listed together: what one store's copy passed speaks for the same backup in another.
-        if (!RunOn(stores, (open, _, token) => new BackupCatalog(open).ListAsync(unreadable.Add, token), out var all))
+        if (!RunOn(stores, (open, _, token) => new BackupCatalog(open, trust).ListAsync(unreadable.Add, token), out var all))
         {
             return;
         }
@@ -153,7 +158,7 @@ public sealed class RemoveMoltBackupCommand : StoreCommand
     {
         if (!listed.TryGetValue(store.Place, out var here))
         {
-            if (!RunOn([store], (open, _, token) => new BackupCatalog(open).ListAsync(_ => { }, token), out here, store.Location))
+            if (!TryGetTrust(out var trust) || !RunOn([store], (open, _, token) => new BackupCatalog(open, trust).ListAsync(_ => { }, token), out here, store.Location))
             {
                 return null;
             }

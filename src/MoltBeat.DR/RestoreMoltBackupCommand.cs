@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Management.Automation;
 using MoltBeat.DR.Engine;
 using MoltBeat.DR.Engine.Application;
+using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Plan;
 using MoltBeat.DR.Engine.Postgres;
@@ -11,8 +12,8 @@ namespace MoltBeat.DR;
 
 /// <summary>Restores a backup into a new database, and proves that it is all there; and what the backup holds beside it.</summary>
 [Cmdlet(VerbsData.Restore, "MoltBackup", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
-[OutputType(typeof(RestoreResult), typeof(EnvironmentRestoreResult))]
-public sealed class RestoreMoltBackupCommand : StoreCommand
+[OutputType(typeof(RestoreResult), typeof(EnvironmentRestoreResult), typeof(FolderRestoreResult))]
+public sealed class RestoreMoltBackupCommand : KeyCommand
 {
     /// <summary>The archive; Get-MoltBackup's objects bind here.</summary>
     [Parameter(Position = 0, Mandatory = true, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
@@ -87,6 +88,10 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
     [Parameter]
     public SwitchParameter EnvironmentInPlace { get; set; }
 
+    /// <summary>The folder in which the backup's folders are made, each under its name.</summary>
+    [Parameter]
+    public string? FolderPath { get; set; }
+
     protected override AuditAction? Audits => new("Restore", IsGuarded: true);
 
     protected override void BeginProcessing()
@@ -118,7 +123,12 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
             return;
         }
 
-        if (!RunOn(copies.Select(c => c.Store).ToList(), (stores, observer, token) => new BackupCatalog(stores).ReadNearestAsync(copies[0].Name, e => observer.Warning(e.Message), token), out var nearest, Path))
+        if (!TryGetAccess(out var access))
+        {
+            return;
+        }
+
+        if (!RunOn(copies.Select(c => c.Store).ToList(), (stores, observer, token) => new BackupCatalog(stores, access).ReadNearestAsync(copies[0].Name, e => observer.Warning(e.Message), token), out var nearest, Path))
         {
             return;
         }
@@ -132,7 +142,7 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
         IReadOnlyList<ExtraRestoreItem> extras = [];
         if (kinds.Count > 0)
         {
-            if (!RunOn(StoresOf(whole), (stores, observer, token) => ExtrasOf(stores, whole, kinds, observer).PlanAsync(token), out var planned, Path))
+            if (!RunOn(StoresOf(whole), (stores, observer, token) => ExtrasOf(stores, whole, kinds, access, observer).PlanAsync(token), out var planned, Path))
             {
                 return;
             }
@@ -155,7 +165,7 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
                 return;
             }
 
-            database = Options(backup, connection);
+            database = Options(backup, connection, access);
         }
 
         // All questions come first, too: nobody sits and waits for the second one while a database is loading.
@@ -168,7 +178,7 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
         if (chosen.Count > 0 && RunOn(StoresOf(whole), async (stores, observer, token) =>
         {
             var (done, failed) = (new List<ExtraRestoreResult>(), new List<MoltException>());
-            await ExtrasOf(stores, whole, kinds, observer).RunAsync(chosen, done.Add, failed.Add, token).ConfigureAwait(false);
+            await ExtrasOf(stores, whole, kinds, access, observer).RunAsync(chosen, done.Add, failed.Add, token).ConfigureAwait(false);
             return (done, failed);
         }, out var result, Path))
         {
@@ -180,12 +190,13 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
 
     private static List<StoreSettings> StoresOf(IReadOnlyList<(StoreSettings Store, string Name)> copies) => copies.Select(c => c.Store).ToList();
 
-    private static ExtrasRestore ExtrasOf(IReadOnlyList<Engine.Storage.IBackupStore> stores, IReadOnlyList<(StoreSettings Store, string Name)> copies, IReadOnlyList<IExtraRestore> kinds, IOperationObserver observer)
-        => new(stores.Zip(copies, (s, c) => (s, c.Name)).ToList(), kinds, observer);
+    private static ExtrasRestore ExtrasOf(IReadOnlyList<Engine.Storage.IBackupStore> stores, IReadOnlyList<(StoreSettings Store, string Name)> copies, IReadOnlyList<IExtraRestore> kinds, ArchiveAccess access, IOperationObserver observer)
+        => new(stores.Zip(copies, (s, c) => (s, c.Name)).ToList(), kinds, observer, access);
 
     private void CheckPlaces()
     {
         Need(RestorePart.Environment, EnvironmentPath is not null || EnvironmentInPlace, "-EnvironmentPath or -EnvironmentInPlace");
+        Need(RestorePart.Folders, FolderPath is not null, "-FolderPath");
         if (EnvironmentPath is not null && EnvironmentInPlace)
         {
             throw new MoltException("IncludeInvalid", ErrorKind.InvalidArgument, "Environment files cannot go both to -EnvironmentPath and to where they were.", "Leave one of the two out.", nameof(EnvironmentInPlace));
@@ -210,11 +221,17 @@ public sealed class RestoreMoltBackupCommand : StoreCommand
             kinds.Add(new EnvironmentRestore(EnvironmentPath is null ? null : GetUnresolvedProviderPathFromPSPath(EnvironmentPath), Force));
         }
 
+        if (Include.Contains(RestorePart.Folders))
+        {
+            kinds.Add(new FolderRestore(GetUnresolvedProviderPathFromPSPath(FolderPath), Force));
+        }
+
         return kinds;
     }
 
-    private RestoreOptions Options(BackupInfo backup, ConnectionSettings connection) => new()
+    private RestoreOptions Options(BackupInfo backup, ConnectionSettings connection, ArchiveAccess access) => new()
     {
+        Access = access,
         Connection = connection,
         TargetDatabase = TargetDatabase ?? DefaultName(backup),
         Jobs = Jobs,

@@ -8,4 +8,7 @@ public enum RestorePart
 
     /// <summary>The application's environment files.</summary>
     Environment,
+
+    /// <summary>The folders that it took along.</summary>
+    Folders,
 }

@@ -56,6 +56,9 @@ public abstract class StoreCommand : MoltCommand
         }
     }
 
+    /// <summary>A key as the engine takes it: files by their full paths, all else as it is.</summary>
+    protected string KeyName(string key) => PlanKeys.IsFile(key) || File.Exists(Absolute(key)) ? Absolute(key) : key;
+
     /// <summary>Whether the text names one backup and not a store.</summary>
     protected bool IsItem(string text)
         => StoreSettings.IsUri(text) ? text.Split('?')[0].EndsWith(".tar", StringComparison.Ordinal) : File.Exists(Absolute(text));

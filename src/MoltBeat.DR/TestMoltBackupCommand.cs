@@ -9,7 +9,7 @@ namespace MoltBeat.DR;
 /// <summary>Verifies backups, and keeps each result beside its backup.</summary>
 [Cmdlet(VerbsDiagnostic.Test, "MoltBackup")]
 [OutputType(typeof(VerificationResult))]
-public sealed class TestMoltBackupCommand : StoreCommand
+public sealed class TestMoltBackupCommand : KeyCommand
 {
     /// <summary>The archive; Get-MoltBackup's objects bind here.</summary>
     [Parameter(Position = 0, Mandatory = true, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
@@ -62,8 +62,14 @@ public sealed class TestMoltBackupCommand : StoreCommand
             return;
         }
 
+        if (!TryGetAccess(out var access))
+        {
+            return;
+        }
+
         var options = new VerificationOptions
         {
+            Access = access,
             Level = Level,
             MaxAge = MaxAge,
             MinimumSize = MinimumSize,

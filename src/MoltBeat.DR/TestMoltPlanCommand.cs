@@ -1,5 +1,7 @@
 using System.Management.Automation;
 using MoltBeat.DR.Engine;
+using MoltBeat.DR.Engine.Application;
+using MoltBeat.DR.Engine.Encryption;
 using MoltBeat.DR.Engine.Plan;
 
 namespace MoltBeat.DR;
@@ -23,7 +25,8 @@ public sealed class TestMoltPlanCommand : MoltCommand
         PlanTestResult result;
         try
         {
-            result = PlanTest.Run(SessionPlan.Locator(this), SessionPlan.Resolve(this, PlanPath), SessionPlan.Vault(this), Online, SessionPlan.CheckUrl);
+            result = PlanTest.Run(SessionPlan.Locator(this), SessionPlan.Resolve(this, PlanPath), SessionPlan.Vault(this), Online, SessionPlan.CheckUrl,
+                plan => CheckKeys(plan), checkFile: file => _ = EnvironmentFiles.Find([file]), checkFolder: FolderCapture.Check);
         }
         catch (MoltException e)
         {
@@ -38,5 +41,23 @@ public sealed class TestMoltPlanCommand : MoltCommand
                 $"The plan {result.Source} did not pass: {string.Join("; ", result.Failed.Select(c => $"{c.Name}: {c.Detail}"))}.",
                 "Each check of the result says what to do.", result.Source));
         }
+    }
+
+    /// <summary>Throws when backups cannot be encrypted, believed or signed with the plan's keys. A signing key is only looked at, not used.</summary>
+    private void CheckKeys(BackupPlan plan)
+    {
+        async Task<bool> Look(CancellationToken token)
+        {
+            using var seal = await ArchiveKeys.SealAsync(plan.Recipients, token).ConfigureAwait(false);
+            await ArchiveKeys.VerifierAsync(plan.TrustedSigners, token).ConfigureAwait(false);
+            if (plan.Signing is { } signing && PlanKeys.IsFile(signing.Key) && !File.Exists(signing.Key))
+            {
+                throw new MoltException("KeyFileMissing", ErrorKind.NotFound, $"There is no signing key {signing.Key}.", "Export the private key there: gpg --export-secret-keys.", signing.Key);
+            }
+
+            return true;
+        }
+
+        Wait(Look);
     }
 }

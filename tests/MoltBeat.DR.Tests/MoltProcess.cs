@@ -18,12 +18,12 @@ internal static class MoltProcess
         return await EndAsync(process);
     }
 
-    /// <summary>Runs with further variables in its environment.</summary>
-    public static Task<ProcessResult> RunWithAsync(IReadOnlyDictionary<string, string> variables, params string[] arguments)
+    /// <summary>Runs with further variables in its environment; those that are null are taken away.</summary>
+    public static Task<ProcessResult> RunWithAsync(IReadOnlyDictionary<string, string?> variables, params string[] arguments)
         => RunWithAsync(variables, Limit, arguments);
 
     /// <summary>Runs with further variables in its environment, and for longer than others may.</summary>
-    public static async Task<ProcessResult> RunWithAsync(IReadOnlyDictionary<string, string> variables, TimeSpan limit, params string[] arguments)
+    public static async Task<ProcessResult> RunWithAsync(IReadOnlyDictionary<string, string?> variables, TimeSpan limit, params string[] arguments)
     {
         using var process = Start(Staged.Molt, arguments, variables);
         process.StandardInput.Close();
@@ -88,7 +88,7 @@ internal static class MoltProcess
         kill.WaitForExit();
     }
 
-    private static Process Start(string file, string[] arguments, IReadOnlyDictionary<string, string>? variables = null)
+    private static Process Start(string file, string[] arguments, IReadOnlyDictionary<string, string?>? variables = null)
     {
         var start = new ProcessStartInfo(file, arguments)
         {
@@ -97,7 +97,7 @@ internal static class MoltProcess
             RedirectStandardError = true,
             Environment = { ["TERM"] = "xterm", ["NO_COLOR"] = null },
         };
-        foreach (var (name, value) in variables ?? new Dictionary<string, string>())
+        foreach (var (name, value) in variables ?? new Dictionary<string, string?>())
         {
             start.Environment[name] = value;
         }

@@ -36,6 +36,9 @@ public sealed class Fault
     /// </summary>
     public long? CutResponseAfter { get; init; }
 
+    /// <summary>Passes no more back when so many bytes of the answer, its head included, have been: the connection stays, and nothing comes.</summary>
+    public long? StallResponseAfter { get; init; }
+
     /// <summary>Passes the request's body on, and its answer back, at this rate.</summary>
     public int? BytesPerSecond { get; init; }
 

@@ -55,6 +55,13 @@ public sealed class GnuPgHome : IAsyncDisposable
         return [.. lines.Where((l, i) => l.StartsWith("fpr:", StringComparison.Ordinal) && lines[i - 1].StartsWith("pub:", StringComparison.Ordinal)).Select(l => l.Split(':')[9])];
     }
 
+    /// <summary>The fingerprints of the subkeys of a primary key.</summary>
+    public async Task<IReadOnlyList<string>> SubkeysAsync(string fingerprint)
+    {
+        var lines = Encoding.UTF8.GetString(await RunAsync(["--with-colons", "--list-keys", fingerprint])).Split('\n');
+        return [.. lines.Where((l, i) => l.StartsWith("fpr:", StringComparison.Ordinal) && lines[i - 1].StartsWith("sub:", StringComparison.Ordinal)).Select(l => l.Split(':')[9])];
+    }
+
     /// <summary>The key ids of all keys under a primary key, itself first.</summary>
     public async Task<IReadOnlyList<string>> KeyIdsAsync(string fingerprint)
     {

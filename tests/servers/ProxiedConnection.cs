@@ -142,7 +142,14 @@ internal sealed class ProxiedConnection(FaultProxy proxy, Socket client) : IDisp
             }
 
             var cut = fault.CutResponseAfter - exchange.Received;
+            var stall = fault.StallResponseAfter - exchange.Received;
             exchange.Received += bytes.Length;
+            if (stall <= bytes.Length)
+            {
+                await SendAsync(client, bytes[..(int)stall.Value], cancel).ConfigureAwait(false);
+                await Task.Delay(Timeout.Infinite, cancel).ConfigureAwait(false);
+            }
+
             if (cut <= bytes.Length)
             {
                 await SendAsync(client, bytes[..(int)cut.Value], cancel).ConfigureAwait(false);

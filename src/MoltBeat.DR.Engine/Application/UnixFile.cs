@@ -81,6 +81,53 @@ internal static partial class UnixFile
         return new FileFacts(FileKind.Regular, RandomAccess.GetLength(file), File.GetLastWriteTimeUtc(file), OperatingSystem.IsWindows() ? null : File.GetUnixFileMode(file), null, null, 1, default);
     }
 
+    /// <summary>Whether this process may read a file.</summary>
+    public static bool MayRead(string path) => !OperatingSystem.IsLinux() || Access(path, 4) == 0;
+
+    /// <summary>Opens a file to read. Never waits: what was a file may have become a pipe.</summary>
+    public static SafeFileHandle OpenToRead(string path)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        }
+
+        var file = Open(path, 0x800 | 0x80000); // O_RDONLY | O_NONBLOCK | O_CLOEXEC
+        return file >= 0 ? new SafeFileHandle(file, ownsHandle: true) : throw Marshal.GetLastPInvokeError() switch
+        {
+            Enoent or Enotdir => new FileNotFoundException(null, path),
+            var error => new IOException(Marshal.GetPInvokeErrorMessage(error)),
+        };
+    }
+
+    /// <summary>Makes all that was written to a folder's file system durable.</summary>
+    public static void SyncAll(string folder)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return;
+        }
+
+        using var handle = OpenToRead(folder);
+        if (SyncFileSystem((int)handle.DangerousGetHandle()) != 0)
+        {
+            throw new IOException($"{folder} cannot be synced: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}.");
+        }
+    }
+
+    /// <summary>Gives a file a second name; where there is no such thing, a copy.</summary>
+    public static void Link(string file, string name)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            File.Copy(file, name);
+        }
+        else if (HardLink(file, name) != 0)
+        {
+            throw new IOException($"{name} cannot be made: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}.");
+        }
+    }
+
     /// <summary>A user's name; the number when it has none.</summary>
     public static string? UserName(int? id) => id is { } number ? Name(GetUser, number) : null;
 
@@ -166,6 +213,18 @@ internal static partial class UnixFile
 
     [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
     private static partial int Statx(int at, string path, int flags, uint mask, [Out] byte[] found);
+
+    [LibraryImport("libc", EntryPoint = "access", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Access(string path, int mode);
+
+    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    private static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "syncfs", SetLastError = true)]
+    private static partial int SyncFileSystem(int file);
+
+    [LibraryImport("libc", EntryPoint = "link", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    private static partial int HardLink(string file, string name);
 
     [LibraryImport("libc", EntryPoint = "fchownat", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
     private static partial int ChangeOwner(int at, string path, int owner, int group, int flags);

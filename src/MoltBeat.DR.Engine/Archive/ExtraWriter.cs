@@ -16,6 +16,7 @@ public sealed class ExtraWriter : Stream
     private readonly IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private long length;
     private bool ended;
+    private bool disposed;
 
     private ExtraWriter(string member, MemberOutput output, int level)
     {
@@ -79,8 +80,9 @@ public sealed class ExtraWriter : Stream
 
     protected override void Dispose(bool disposing)
     {
-        if (disposing)
+        if (disposing && !disposed)
         {
+            disposed = true;
             output.GivenUp = !ended;
             compression.Dispose();
             hash.Dispose();

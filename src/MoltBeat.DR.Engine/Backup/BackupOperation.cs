@@ -245,14 +245,22 @@ public sealed class BackupOperation
         foreach (var capture in options.Captures)
         {
             observer.Progress(new OperationProgress($"Backing up {properties.Name}", $"{capture.Kind} {capture.Name}", null, null));
-            extras.Add(await capture.CaptureAsync(archive, observer, cancellationToken).ConfigureAwait(false));
+            var extra = await capture.CaptureAsync(archive, observer, cancellationToken).ConfigureAwait(false);
+            foreach (var note in extra.Notes)
+            {
+                observer.Warning($"{extra}: {note}.");
+            }
+
+            extras.Add(extra);
         }
 
         return extras;
     }
 
+    // The manifest is never encrypted: names of files stay in the contents.
     private static IEnumerable<string> NotesOf(ExtraContents extra)
-        => extra.Notes.Select(n => $"{extra}: {n}").Concat(extra.Missing is null ? [] : [$"{extra} is not in this backup: {extra.Missing}"]);
+        => extra.Missing is { } why ? [$"{extra} is not in this backup: {why}"]
+            : extra.Notes.Count > 0 ? [$"{extra} was not at rest, or not all of it can be backed up: the contents say more, and so does a restore."] : [];
 
     /// <summary>Looks whether all that is to be taken along can be, before any work is done.</summary>
     private static async Task PrepareAsync(BackupOptions options, CancellationToken cancellationToken)

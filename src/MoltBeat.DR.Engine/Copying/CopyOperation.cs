@@ -40,16 +40,17 @@ public static class CopyOperation
     /// <param name="sources">Its copies, the nearest first: the store and the file name in it.</param>
     /// <param name="destination">Where to.</param>
     /// <param name="readBack">Read every byte back from the destination and check it.</param>
+    /// <param name="access">Whose signatures are believed; what others made is not copied.</param>
     /// <param name="observer">Is told of the progress, and of copies that were no good.</param>
     /// <param name="cancellationToken">Stops it; what has arrived is kept for the next attempt.</param>
     /// <exception cref="MoltException"><c>CopyFailed</c> when it arrived damaged; the stores' and the archive's own errors.</exception>
-    public static async Task<CopyResult> RunAsync(IReadOnlyList<(IBackupStore Store, string Name)> sources, IBackupStore destination, bool readBack, IOperationObserver observer, CancellationToken cancellationToken)
+    public static async Task<CopyResult> RunAsync(IReadOnlyList<(IBackupStore Store, string Name)> sources, IBackupStore destination, bool readBack, ArchiveAccess? access, IOperationObserver observer, CancellationToken cancellationToken)
     {
         for (var i = 0; ; i++)
         {
             try
             {
-                return await RunAsync(sources[i].Store, sources[i].Name, destination, readBack, observer, cancellationToken).ConfigureAwait(false);
+                return await RunAsync(sources[i].Store, sources[i].Name, destination, readBack, access, observer, cancellationToken).ConfigureAwait(false);
             }
             catch (SourceException e)
             {
@@ -63,11 +64,11 @@ public static class CopyOperation
         }
     }
 
-    private static async Task<CopyResult> RunAsync(IBackupStore source, string name, IBackupStore destination, bool readBack, IOperationObserver observer, CancellationToken cancellationToken)
+    private static async Task<CopyResult> RunAsync(IBackupStore source, string name, IBackupStore destination, bool readBack, ArchiveAccess? access, IOperationObserver observer, CancellationToken cancellationToken)
     {
         var clock = Stopwatch.StartNew();
         var file = await OfSourceAsync(() => source.FindAsync(name, cancellationToken)).ConfigureAwait(false);
-        var archive = await OfSourceAsync(async () => await ArchiveReader.OpenAsync(await source.OpenAsync(file, manifestOnly: false, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
+        var archive = await OfSourceAsync(async () => await ArchiveReader.OpenAsync(await source.OpenAsync(file, manifestOnly: false, cancellationToken).ConfigureAwait(false), cancellationToken, access).ConfigureAwait(false)).ConfigureAwait(false);
         await using (archive.ConfigureAwait(false))
         {
             CopyResult Done(CopyStatus status, string way, bool verified)

@@ -151,7 +151,7 @@ public sealed class OpenPgpKey
 
         return part.ExpiredAt(now)
             ? Refused("KeyExpired", ErrorKind.InvalidArgument, Text($"it expired on {part.Expires!.Value.UtcDateTime:yyyy-MM-dd}", subkey),
-                "Ask its owner to prolong it (gpg --quick-set-expire FINGERPRINT 2y, and '*' for its subkeys) and export it anew, or use another key.")
+                "Ask its owner to prolong it (gpg --quick-set-expire FINGERPRINT 2y, and once more with the subkey's fingerprint behind it) and export it anew, or use another key.")
             : Refused("KeyAlgorithmNotSupported", ErrorKind.NotSupported, Text($"its algorithm is {unknownKind}", subkey), "Use RSA with 2048 bits or more, Curve25519 or a NIST curve.");
 
         static string Text(FormattableString what, string of) => FormattableString.Invariant(what) + (of.Length > 0 ? $"; that is said{of}" : "");

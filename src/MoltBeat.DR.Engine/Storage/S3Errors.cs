@@ -33,13 +33,14 @@ internal static class S3Errors
         return e switch
         {
             AmazonS3Exception s3 => Answered(s3, settings, target, Of),
-            AmazonServiceException service => Of("StoreCredentialsInvalid", ErrorKind.AuthenticationFailed, $"No credentials for {store}: {service.Message}", "Check the role's name and who may assume it."),
+            AmazonClientException when Within<AmazonServiceException>(e) is { } service
+                => Of("StoreCredentialsInvalid", ErrorKind.AuthenticationFailed, $"No credentials for {store}: {(settings.Role is null ? "" : $"the role {settings.Role} cannot be assumed, ")}{Text(service)}", "Check the role's name and who may assume it, and where roles are asked for (AWS_ENDPOINT_URL_STS)."),
             AmazonClientException client when client.Message.Contains("redential", StringComparison.Ordinal) || client.Message.Contains("instance", StringComparison.Ordinal)
                 => Of("StoreCredentialsMissing", ErrorKind.AuthenticationFailed, $"There are no credentials for {store}: {client.Message}",
                     "Give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, by a profile of the AWS configuration files, or by the machine's role."),
             AmazonClientException client when client.Message.Contains("egion", StringComparison.Ordinal)
                 => Of("StoreWrongRegion", ErrorKind.InvalidData, $"Nothing says in which region {store} is.", "Give region=… in the store's URI or plan, or AWS_REGION."),
-            _ when Refusal(e) is { } refusal => Of("StoreCertificateInvalid", ErrorKind.AuthenticationFailed, $"{store} shows a certificate that is not trusted: {refusal}",
+            _ when Within<AuthenticationException>(e) is { } refusal => Of("StoreCertificateInvalid", ErrorKind.AuthenticationFailed, $"{store} shows a certificate that is not trusted: {refusal.Message}",
                 "Check that the endpoint is the right one. If it is, have the machine trust the authority that signed its certificate (SSL_CERT_FILE, or update-ca-certificates)."),
             _ when AreTheStores(e, CancellationToken.None)
                 => Of("StoreUnreachable", ErrorKind.ConnectionFailed, $"{store} does not answer: {Innermost(e)}", "Check the endpoint, the network and the proxy settings; a failed copy can be made later with Copy-MoltBackup."),
@@ -81,19 +82,9 @@ internal static class S3Errors
         MoltException Unavailable() => of("StoreUnavailable", ErrorKind.Busy, $"{store} answers, but cannot do its work now ({e.ErrorCode}).", "Try again later; a failed copy can be made with Copy-MoltBackup.");
     }
 
-    /// <summary>Why TLS was refused; null when it was something else.</summary>
-    private static string? Refusal(Exception e)
-    {
-        for (var at = e; at is not null; at = at.InnerException)
-        {
-            if (at is AuthenticationException)
-            {
-                return at.Message;
-            }
-        }
-
-        return null;
-    }
+    /// <summary>It or the nearest of its causes that is of this type; null when none is.</summary>
+    private static T? Within<T>(Exception? e)
+        where T : Exception => e is null or T ? e as T : Within<T>(e.InnerException);
 
     private static string Where(StoreSettings settings) => settings.Endpoint?.ToString() ?? settings.Region ?? "Amazon S3";
 

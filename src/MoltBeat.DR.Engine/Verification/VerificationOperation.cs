@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
+using MoltBeat.DR.Engine.Application;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Postgres;
@@ -315,7 +316,7 @@ public sealed class VerificationOperation
     }
 
     /// <returns>The members that are right, and what is wrong with others, as sentences.</returns>
-    private static async Task<(List<string> Good, List<string> Bad)> CheckExtrasAsync(ArchiveReader archive, Contents? contents, CancellationToken cancellationToken)
+    private async Task<(List<string> Good, List<string> Bad)> CheckExtrasAsync(ArchiveReader archive, Contents? contents, CancellationToken cancellationToken)
     {
         var good = new List<string>();
         var bad = new List<string>();
@@ -326,12 +327,24 @@ public sealed class VerificationOperation
                 var content = archive.OpenExtra(part);
                 await using (content.ConfigureAwait(false))
                 {
+                    // A folder is unpacked as a restore would unpack it, but for the writing.
+                    var folder = extra.Kind == ExtraKind.Folder ? new FolderUnpacker(ExtraNames.Safe(extra.Name), null, observer) : null;
+                    if (folder is not null)
+                    {
+                        await folder.UnpackAsync(content, cancellationToken).ConfigureAwait(false);
+                    }
+
                     await content.DrainAsync(cancellationToken).ConfigureAwait(false);
+                    if (folder is not null && folder.Items != part.Items)
+                    {
+                        bad.Add($"{extra}: it holds {folder.Items} files and folders, and the contents say {part.Items}");
+                        continue;
+                    }
                 }
 
                 good.Add(part.Member);
             }
-            catch (MoltException e) when (e.Id is "ArchiveDamaged" or "MemberTampered")
+            catch (MoltException e) when (e.Id is "ArchiveDamaged" or "MemberTampered" or "FolderEntryRefused")
             {
                 bad.Add($"{extra}: {e.Message}");
             }
@@ -342,7 +355,7 @@ public sealed class VerificationOperation
 
     private void AddExtras(Contents? contents, List<string> bad)
     {
-        const string Proves = "What was taken along beside the database decompresses, and is what was read then, byte for byte.";
+        const string Proves = "What was taken along beside the database decompresses, and is what was read then, byte for byte; folders can be unpacked.";
         if (contents is null || contents.Extras.Count == 0)
         {
             return; // a backup without them promises nothing of the kind

@@ -22,11 +22,11 @@ public sealed class ExtrasTests(PostgresFixture postgres)
         await using var database = await postgres.CreateDatabaseAsync("extras");
         using var workshop = new Workshop();
         var backup = await workshop.BackupAsync(database, o => o with { Captures = [new Note("one", "first"), new Note("two", new string('x', 300_000)), new Note("gone", null)] });
-        Assert.Equal([new ExtraInfo(ExtraKind.Folder, "one", 5), new ExtraInfo(ExtraKind.Folder, "two", 300_000)], backup.Extras);
-        Assert.Equal("Folder gone is not in this backup: there was none", Assert.Single(backup.Notes, n => n.Contains("gone", StringComparison.Ordinal)));
+        Assert.Equal([new ExtraInfo(ExtraKind.Redis, "one", 5), new ExtraInfo(ExtraKind.Redis, "two", 300_000)], backup.Extras);
+        Assert.Equal("Redis gone is not in this backup: there was none", Assert.Single(backup.Notes, n => n.Contains("gone", StringComparison.Ordinal)));
         var result = await workshop.VerifyAsync(backup);
         var check = Assert.Single(result.Checks, c => c.Name == "Extras");
-        Assert.Equal("Folder: 300,005 in 2; Folder gone was not taken: there was none", check.Detail);
+        Assert.Equal("Redis: 300,005 in 2; Redis gone was not taken: there was none", check.Detail);
         await using var archive = await workshop.OpenAsync(backup);
         var contents = await archive.ReadContentsAsync(Cancel);
         Assert.Equal("first", Encoding.UTF8.GetString(await ReadAsync(archive, contents.Extras[0].Parts[0])));
@@ -91,7 +91,7 @@ public sealed class ExtrasTests(PostgresFixture postgres)
         switch (how)
         {
             case "member":
-                part["member"] = "files/two.zst";
+                part["member"] = "redis/two.zst";
                 break;
             case "folder":
                 part["member"] = ArchiveFormat.Globals;
@@ -116,7 +116,7 @@ public sealed class ExtrasTests(PostgresFixture postgres)
                 extra["missing"] = "really";
                 break;
             case "stray":
-                editor.Insert(0, "redis/1.zst", []);
+                editor.Insert(0, "files/1.zst", []);
                 break;
             case "manifest":
                 editor.Manifest.Remove("extras");
@@ -156,7 +156,7 @@ public sealed class ExtrasTests(PostgresFixture postgres)
         var backup = await workshop.BackupAsync(database, o => o with { Captures = [new Note("one", "first")] });
         var editor = new ArchiveEditor(await File.ReadAllBytesAsync(backup.Path, Cancel));
         var whole = ArchiveEditor.Compress(Encoding.UTF8.GetBytes(how switch { "longer" => "first one", "shorter" => "fir", _ => "fjrst" }));
-        editor["files/one.zst"] = how == "torn" ? whole[..^2] : whole;
+        editor["redis/one.zst"] = how == "torn" ? whole[..^2] : whole;
         var bytes = editor.Build();
         var result = await Workbench.VerifyAsync(bytes);
         Assert.Equal(["Extras"], result.Failed.Select(c => c.Name));
@@ -175,7 +175,7 @@ public sealed class ExtrasTests(PostgresFixture postgres)
         var bytes = await File.ReadAllBytesAsync(backup.Path, Cancel);
         await using (var archive = await workshop.OpenAsync(backup))
         {
-            bytes[archive.Member("files/one.zst").Offset + 9] ^= 1;
+            bytes[archive.Member("redis/one.zst").Offset + 9] ^= 1;
         }
 
         Assert.Equal(["Members"], (await Workbench.VerifyAsync(bytes, VerificationLevel.Quick)).Failed.Select(c => c.Name));
@@ -192,7 +192,7 @@ public sealed class ExtrasTests(PostgresFixture postgres)
         var damaged = (byte[])good.Clone();
         await using (var archive = await workshop.OpenAsync(backup))
         {
-            damaged[archive.Member("files/two.zst").Offset + 9] ^= 1;
+            damaged[archive.Member("redis/two.zst").Offset + 9] ^= 1;
         }
 
         var listener = new Listener();
@@ -248,7 +248,7 @@ public sealed class ExtrasTests(PostgresFixture postgres)
     /// <summary>A capture of a text; null for one that is missing and may be.</summary>
     private sealed class Note(string name, string? text) : ICapture
     {
-        public ExtraKind Kind => ExtraKind.Folder;
+        public ExtraKind Kind => ExtraKind.Redis;
 
         public string Name => name;
 
@@ -282,7 +282,7 @@ public sealed class ExtrasTests(PostgresFixture postgres)
 
     private sealed class NoteRestore : IExtraRestore
     {
-        public ExtraKind Kind => ExtraKind.Folder;
+        public ExtraKind Kind => ExtraKind.Redis;
 
         public List<string> Read { get; } = [];
 
@@ -304,7 +304,7 @@ public sealed class ExtrasTests(PostgresFixture postgres)
 
         private sealed class Result : ExtraRestoreResult
         {
-            public override ExtraKind Kind => ExtraKind.Folder;
+            public override ExtraKind Kind => ExtraKind.Redis;
         }
     }
 }

@@ -1,13 +1,10 @@
-using System.Security.Cryptography;
 using Amazon.S3.Model;
 using MoltBeat.DR.Engine.Backup;
 using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Copying;
 using MoltBeat.DR.Engine.Plan;
-using MoltBeat.DR.Engine.Postgres;
 using MoltBeat.DR.Engine.Recovery;
 using MoltBeat.DR.Engine.Storage;
-using MoltBeat.DR.Engine.Tests.Failures;
 using MoltBeat.DR.Engine.Tests.Storage;
 using MoltBeat.DR.Engine.Verification;
 using MoltBeat.TestServers;
@@ -15,50 +12,13 @@ using Xunit;
 
 namespace MoltBeat.DR.Engine.Tests.Backup;
 
-/// <summary>A database whose rows make several parts of an upload.</summary>
-public sealed class PlacesDatabase(PostgresFixture postgres) : IAsyncLifetime
-{
-    public TestDatabase Database { get; private set; } = null!;
-
-    public async ValueTask InitializeAsync()
-    {
-        Database = await postgres.CreateDatabaseAsync("places");
-
-        // Some 30 MB that do not compress.
-        await Database.ExecuteAsync("""
-            CREATE TABLE large (id integer PRIMARY KEY, noise bytea);
-            INSERT INTO large SELECT i, decode(md5(i::text) || md5('a' || i) || md5('b' || i) || md5('c' || i), 'hex') FROM generate_series(1, 400000) i;
-            CREATE TABLE small (id integer PRIMARY KEY, word text); INSERT INTO small SELECT i, 'word ' || i FROM generate_series(1, 1000) i;
-            """);
-    }
-
-    public ValueTask DisposeAsync() => Database.DisposeAsync();
-}
-
 /// <summary>One backup in several places: a folder, a bucket, a bucket of another region; and what happens when one of them fails.</summary>
-public sealed class DestinationsTests(PlacesDatabase places, CephFixture ceph) : IClassFixture<PlacesDatabase>, IAsyncLifetime
+public sealed class DestinationsTests(PlacesDatabase places, CephFixture ceph) : PlacesTests(places, ceph)
 {
-    private readonly List<MoltException> _problems = [];
-    private readonly string _folder = Directory.CreateTempSubdirectory("molt-places-").FullName;
-    private readonly Listener _listener = new();
-    private readonly TestDatabase _database = places.Database;
-    private TestBucket _near = null!;
-
-    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync() => _near = await ceph.CreateBucketAsync();
-
-    public ValueTask DisposeAsync()
-    {
-        _near.Dispose();
-        Directory.Delete(_folder, recursive: true);
-        return ValueTask.CompletedTask;
-    }
-
     [Fact]
     public async Task One_pass_makes_the_same_archive_in_a_folder_a_bucket_and_another_region()
     {
-        using var far = await (await ceph.OtherRegionAsync()).CreateBucketAsync(cancel: Cancel);
+        using var far = await (await Ceph.OtherRegionAsync()).CreateBucketAsync(cancel: Cancel);
         var backup = await BackupAsync([Folder, _near.Store("daily", settings: "storageClass=STANDARD_IA"), far.Store()]);
 
         Assert.Empty(_problems);
@@ -120,7 +80,7 @@ public sealed class DestinationsTests(PlacesDatabase places, CephFixture ceph) :
     {
         await using var proxy = FaultProxy.Start(_near.Gateway.Address);
         proxy.Add(new Fault { Method = "PUT", Contains = "partNumber=2", Times = 1000, Answer = new FaultAnswer(403, "AccessDenied") });
-        using var other = await ceph.CreateBucketAsync();
+        using var other = await Ceph.CreateBucketAsync();
         var backup = await BackupAsync([Folder, _near.Store(through: proxy.Address), other.Store()]);
 
         Assert.Equal("StoreDenied", Assert.Single(_problems).Id);
@@ -217,13 +177,13 @@ public sealed class DestinationsTests(PlacesDatabase places, CephFixture ceph) :
         var e = await Assert.ThrowsAsync<MoltException>(() => CopyAsync(_near.Store(), backup.Name, _near.Store("elsewhere")));
         Assert.Equal("CopyFailed", e.Id);
         Assert.Empty((await _near.Client.ListObjectsV2Async(new ListObjectsV2Request { BucketName = _near.Name, Prefix = "elsewhere/" }, Cancel)).S3Objects ?? []);
-        Assert.Equal(CopyStatus.Copied, (await CopyOperation.RunAsync(stores.All.Select(s => (s, backup.Name)).ToList(), Opened(StoreSettings.Parse(Path.Combine(_folder, "sound"))), true, _listener, Cancel)).Status);
+        Assert.Equal(CopyStatus.Copied, (await CopyOperation.RunAsync(stores.All.Select(s => (s, backup.Name)).ToList(), Opened(StoreSettings.Parse(Path.Combine(_folder, "sound"))), true, null, _listener, Cancel)).Status);
     }
 
     [Fact]
     public async Task A_copy_is_made_by_the_service_where_it_can_and_done_again_finds_nothing_to_do()
     {
-        using var far = await (await ceph.OtherRegionAsync()).CreateBucketAsync(cancel: Cancel);
+        using var far = await (await Ceph.OtherRegionAsync()).CreateBucketAsync(cancel: Cancel);
         var backup = await BackupAsync([_near.Store()]);
         var beside = await CopyAsync(_near.Store(), backup.Name, _near.Store("weekly"));
         Assert.Equal((CopyStatus.Copied, "ServerSide", true), (beside.Status, beside.Way, beside.Verified));
@@ -270,7 +230,7 @@ public sealed class DestinationsTests(PlacesDatabase places, CephFixture ceph) :
     [Fact]
     public async Task An_object_lock_lasts_from_the_backups_own_time()
     {
-        using var locked = await ceph.CreateBucketAsync("locked", objectLock: true);
+        using var locked = await Ceph.CreateBucketAsync("locked", objectLock: true);
         var backup = await BackupAsync([locked.Store(settings: "objectLock=Governance&objectLockDays=3")]);
         var found = await locked.Client.GetObjectMetadataAsync(locked.Name, backup.Name, Cancel);
         Assert.Equal("GOVERNANCE", found.ObjectLockMode.Value);
@@ -298,60 +258,5 @@ public sealed class DestinationsTests(PlacesDatabase places, CephFixture ceph) :
         Assert.InRange(await ListAsync(), 1000, 2000);
         Assert.InRange(await ListAsync(), 1, 59);
         Assert.Empty(_problems);
-    }
-
-    private StoreSettings Folder => StoreSettings.Parse(_folder);
-
-    private Task<BackupInfo> BackupAsync(IReadOnlyList<StoreSettings> destinations, int minimum = 1, CancellationToken? cancel = null)
-        => BackupOperation.RunAsync(Options(destinations) with { MinimumCopies = minimum }, _listener, _problems.Add, cancel ?? Cancel);
-
-    private BackupOptions Options(IReadOnlyList<StoreSettings> destinations) => new() { Connection = ConnectionSettings.Parse(_database.Uri), Destinations = destinations, Jobs = 2 };
-
-    private async Task VerifyAsync(StoreSettings settings, string name)
-    {
-        using var store = Opened(settings);
-        Assert.Empty((await VerificationOperation.RunAsync(store, name, new VerificationOptions(), _listener, Cancel)).Failed);
-    }
-
-    private async Task RestoreAsync(IReadOnlyList<(IBackupStore, string)> copies, Action<RestoreResult> check, Func<RestoreOptions, RestoreOptions>? with = null)
-    {
-        var options = new RestoreOptions { Connection = ConnectionSettings.Parse(_database.Uri), TargetDatabase = _database.Name + "_back", Jobs = 2 };
-        var result = await RestoreOperation.RunAsync(copies, with?.Invoke(options) ?? options, _ => Task.FromResult(true), _listener, Cancel);
-        await _database.Server.ExecuteAsync($"DROP DATABASE \"{result!.Database}\"", cancel: Cancel);
-        check(result);
-    }
-
-    private async Task<CopyResult> CopyAsync(StoreSettings from, string name, StoreSettings to)
-    {
-        using var source = Opened(from);
-        using var target = Opened(to);
-        return await CopyOperation.RunAsync([(source, name)], target, readBack: true, _listener, Cancel);
-    }
-
-    private IBackupStore Opened(StoreSettings settings) => settings.IsS3 ? new S3Store(settings, _listener, new TailCache(null)) : BackupStores.Open(settings, _listener);
-
-    private OpenStores Stores(params StoreSettings[] settings) => new(settings.Select(Opened).ToList());
-
-    private static async Task<byte[]> ObjectAsync(TestBucket bucket, string key)
-    {
-        using var response = await bucket.Client.GetObjectAsync(bucket.Name, key, Cancel);
-        using var content = new MemoryStream();
-        await response.ResponseStream.CopyToAsync(content, Cancel);
-        return content.ToArray();
-    }
-
-    private static async Task AssertNothingLeftAsync(TestBucket bucket)
-    {
-        var uploads = await bucket.Client.ListMultipartUploadsAsync(new ListMultipartUploadsRequest { BucketName = bucket.Name }, Cancel);
-        Assert.Empty(uploads.MultipartUploads ?? []);
-    }
-
-    private static string Hash(byte[] content) => Convert.ToHexString(SHA256.HashData(content));
-
-    private sealed class OpenStores(List<IBackupStore> all) : IDisposable
-    {
-        public List<IBackupStore> All => all;
-
-        public void Dispose() => all.ForEach(s => s.Dispose());
     }
 }

@@ -48,9 +48,9 @@ internal sealed class Workshop : Listener, IDisposable
         return made!;
     }
 
-    public async Task<VerificationResult> VerifyAsync(BackupInfo backup, VerificationLevel level = VerificationLevel.Full)
+    public async Task<VerificationResult> VerifyAsync(BackupInfo backup, VerificationLevel level = VerificationLevel.Full, ArchiveAccess? access = null)
     {
-        var result = await VerificationOperation.RunAsync(Store, backup.Name, new VerificationOptions { Level = level }, this, Cancel);
+        var result = await VerificationOperation.RunAsync(Store, backup.Name, new VerificationOptions { Level = level, Access = access }, this, Cancel);
         Assert.Empty(result.Failed.Select(c => $"{c.Name}: {c.Detail}"));
         Assert.Empty(result.Skipped.Select(c => $"{c.Name}: {c.Detail}"));
         return result;
@@ -76,11 +76,12 @@ internal sealed class Workshop : Listener, IDisposable
         return made!;
     }
 
-    public async Task<ArchiveReader> OpenAsync(BackupInfo backup) => await ArchiveReader.OpenAsync(await Store.OpenAsync(await Store.FindAsync(backup.Name, Cancel), false, Cancel), Cancel);
+    public async Task<ArchiveReader> OpenAsync(BackupInfo backup, ArchiveAccess? access = null)
+        => await ArchiveReader.OpenAsync(await Store.OpenAsync(await Store.FindAsync(backup.Name, Cancel), false, Cancel), Cancel, access);
 
-    public async Task<Contents> ContentsAsync(BackupInfo backup)
+    public async Task<Contents> ContentsAsync(BackupInfo backup, ArchiveAccess? access = null)
     {
-        await using var archive = await OpenAsync(backup);
+        await using var archive = await OpenAsync(backup, access);
         return await archive.ReadContentsAsync(Cancel);
     }
 

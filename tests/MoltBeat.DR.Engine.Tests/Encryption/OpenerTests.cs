@@ -1,3 +1,4 @@
+using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Encryption;
 using MoltBeat.TestServers;
 using Xunit;
@@ -106,7 +107,7 @@ public sealed class OpenerTests(GnuPgFixture gnupg)
             ? seal.Seal(Messages.Random(60))
             : await keys.Home.RunAsync(["--recipient", keys.Curve, "--compress-algo", "zip", "--encrypt"], new byte[300]);
         var plain = await opener.OpenAsync(message);
-        // Tag, length, version, key id, algorithm, and the point of Curve25519, of whose coordinate one bit has no meaning.
+        // Tag, length, version, key id, algorithm, and the point of Curve25519: one bit of its coordinate and one of its length in bits have no meaning.
         const int highBit = 2 + 1 + 8 + 1 + 2 + 32;
         for (var at = 0; at < message.Length; at++)
         {
@@ -114,7 +115,7 @@ public sealed class OpenerTests(GnuPgFixture gnupg)
             {
                 var changed = message.ToArray();
                 changed[at] ^= bit;
-                if (at == highBit && bit == 0x80 || at == highBit - 32 && bit == 1)
+                if (at == highBit && bit == 0x80 || at == highBit - 33 && bit == 1)
                 {
                     Assert.Equal(plain, await opener.OpenAsync(changed));
                     continue;
@@ -158,6 +159,7 @@ public sealed class OpenerTests(GnuPgFixture gnupg)
             await keys.Home.RunAsync(["--recipient", keys.Curve, "--compress-algo", "bzip2", "--encrypt"], new byte[300]),
             await keys.Home.RunAsync(["--recipient", keys.Curve, "--compress-algo", "zlib", "--encrypt"], new byte[300]),
         ];
+        byte[][] plain = [await opener.OpenAsync(seeds[0]), new byte[300], new byte[300]];
         var random = new Random(20261125);
         for (var i = 0; i < 3000; i++)
         {
@@ -184,9 +186,15 @@ public sealed class OpenerTests(GnuPgFixture gnupg)
                 }
             }
 
-            if (bytes.SequenceEqual(seed))
-                continue;
-            await Assert.ThrowsAsync<MoltException>(() => opener.OpenAsync([.. bytes]));
+            try
+            {
+                // What is for another recipient may change without harm; never does anything else come out.
+                Assert.Equal(plain[i % seeds.Length], await opener.OpenAsync([.. bytes]));
+            }
+            catch (MoltException e)
+            {
+                Assert.NotNull(e.Remedy);
+            }
         }
     }
 
@@ -437,24 +445,25 @@ public sealed class OpenerTests(GnuPgFixture gnupg)
     }
 
     /// <summary>Gives a few bytes a time, and may fail on the way.</summary>
-    private sealed class DrippingStream(byte[] bytes, int step, int failAt = int.MaxValue) : MemoryStream(bytes)
+    private sealed class DrippingStream(byte[] bytes, int step, int failAt = int.MaxValue) : ForwardStream
     {
+        private int _at;
+
         public bool IsClosed { get; private set; }
 
-        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+        public override long Length => bytes.Length;
 
-        public override int Read(Span<byte> buffer) =>
-            Position >= failAt ? throw new IOException("The cable is out.") : Give(buffer[..Math.Min(step, buffer.Length)]);
+        public override long Position { get => _at; set => throw new NotSupportedException(); }
 
-        private int Give(Span<byte> buffer)
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
-            var n = (int)Math.Min(buffer.Length, bytes.Length - Position);
-            bytes.AsSpan((int)Position, n).CopyTo(buffer);
-            Position += n;
-            return n;
+            if (_at >= failAt)
+                throw new IOException("The cable is out.");
+            var n = Math.Min(Math.Min(buffer.Length, step), bytes.Length - _at);
+            bytes.AsSpan(_at, n).CopyTo(buffer.Span);
+            _at += n;
+            return new(n);
         }
-
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => new(Read(buffer.Span));
 
         protected override void Dispose(bool disposing)
         {

@@ -144,7 +144,7 @@ public sealed class PublicKeysTests(GnuPgFixture gnupg)
         await RefusedAsync(home, fingerprint, "KeyExpired");
         await home.RunAsync(["--pinentry-mode", "loopback", "--passphrase", "", "--quick-set-expire", fingerprint, "2y"]);
         await RefusedAsync(home, fingerprint, "KeyExpired");
-        await home.RunAsync(["--pinentry-mode", "loopback", "--passphrase", "", "--quick-set-expire", fingerprint, "1y", "*"]);
+        await home.RunAsync(["--pinentry-mode", "loopback", "--passphrase", "", "--quick-set-expire", fingerprint, "1y", (await home.SubkeysAsync(fingerprint))[0]]);
         var key = Assert.Single(await FindAsync(home, fingerprint));
         Assert.InRange(key.Expires!.Value, DateTimeOffset.UtcNow.AddDays(360), DateTimeOffset.UtcNow.AddDays(370));
         Assert.InRange(key.Key.Expires!.Value, DateTimeOffset.UtcNow.AddDays(720), DateTimeOffset.UtcNow.AddDays(735));

@@ -20,6 +20,8 @@ public class PlanReaderTests
                   "storageClass": "STANDARD_IA", "kmsKey": "k", "pathStyle": true, "checksums": "WhenRequired", "objectLock": "governance", "objectLockDays": 7, "timeoutSeconds": 5 },
               ],
               "retention": { "daily": { "keep": "14d", "atLeast": 5 }, "monthly": { "keep": "P1Y" }, "manual": { "keep": "forever", "atLeast": 0 } },
+              "environment": ["/srv/*/.env", { "path": "/etc/shop.key", "name": "key" }],
+              "folders": [{ "name": "uploads", "path": "/srv/uploads", "exclude": ["*.bak", "!*.log"], "maximumBytes": 5000000000 }, { "name": "other", "path": "/srv/other" }],
               "alerts": { "anything": ["goes", /* here, too */ { "here": null },] }, /* and here */
             }
             """);
@@ -37,6 +39,11 @@ public class PlanReaderTests
         Assert.Equal(new RetentionRule(TimeSpan.FromDays(90), 3), plan.Retention.Weekly);
         Assert.Equal(new RetentionRule(TimeSpan.FromDays(365), 3), plan.Retention.Monthly);
         Assert.Equal(new RetentionRule(null, 0), plan.Retention.Manual);
+        Assert.Equal([new PlannedFile("/srv/*/.env"), new PlannedFile("/etc/shop.key") { Name = "key" }], plan.Environment);
+        Assert.Equal(["uploads", "other"], plan.Folders.Select(f => f.Name));
+        Assert.Equal(("/srv/uploads", 5_000_000_000L), (plan.Folders[0].Path, plan.Folders[0].MaximumBytes));
+        Assert.Equal(["*.bak", "!*.log"], plan.Folders[0].Exclude);
+        Assert.Empty(plan.Folders[1].Exclude);
         Assert.Equal("goes", plan.Alerts!.Value.GetProperty("anything")[0].GetString());
     }
 
@@ -49,6 +56,8 @@ public class PlanReaderTests
         Assert.Equal(1, plan.MinimumCopies);
         Assert.Equal(["daily: 30d, at least 3", "weekly: 90d, at least 3", "monthly: 365d, at least 3", "manual: forever, at least 3"], plan.Retention.Rules.Select(r => $"{r.Kind}: {r.Rule}"));
         Assert.Null(plan.Alerts);
+        Assert.Empty(plan.Environment);
+        Assert.Empty(plan.Folders);
     }
 
     [Theory]
@@ -93,6 +102,21 @@ public class PlanReaderTests
     [InlineData("""{ "version": 1, "retention": { "daily": { "keep": "0d", "atLeast": 0 } } }""", "$.retention.daily", "keep nothing")]
     [InlineData("""{ "version": 1, "retention": { "daily": { "keep": "1d", "atLeast": -1 } } }""", "$.retention.daily.atLeast", "no number")]
     [InlineData("""{ "version": 1, "retention": { "yearly": { "keep": "1d" } } }""", "$.retention.yearly", "no such property")]
+    [InlineData("""{ "version": 1, "environment": "/srv/.env" }""", "$.environment", "a list")]
+    [InlineData("""{ "version": 1, "environment": [".env"] }""", "$.environment[0]", "no absolute path")]
+    [InlineData("""{ "version": 1, "environment": [1] }""", "$.environment[0]", "an object")]
+    [InlineData("""{ "version": 1, "environment": [null] }""", "$.environment[0]", "an object")]
+    [InlineData("""{ "version": 1, "environment": [{ "name": "x" }] }""", "$.environment[0].path", "missing")]
+    [InlineData("""{ "version": 1, "environment": [{ "path": "/a", "names": "x" }] }""", "$.environment[0].names", "no such property")]
+    [InlineData("""{ "version": 1, "environment": [{ "path": "/a", "name": "../x" }] }""", "$.environment[0].name", "cannot be a name")]
+    [InlineData("""{ "version": 1, "environment": ["/c", { "path": "/a", "name": "X" }, { "path": "/b", "name": "y" }, { "path": "relative", "name": "z" }] }""", "$.environment[3].path", "no absolute path")]
+    [InlineData("""{ "version": 1, "folders": [{ "name": "x" }] }""", "$.folders[0].path", "missing")]
+    [InlineData("""{ "version": 1, "folders": [{ "name": "x", "path": "uploads" }] }""", "$.folders[0].path", "no absolute path")]
+    [InlineData("""{ "version": 1, "folders": [{ "name": "..", "path": "/x" }] }""", "$.folders[0].name", "cannot be a name")]
+    [InlineData("""{ "version": 1, "folders": [{ "name": "x", "path": "/x" }, { "name": "X", "path": "/y" }] }""", "$.folders[1].name", "two of this name")]
+    [InlineData("""{ "version": 1, "folders": [{ "name": "x", "path": "/x", "exclude": [" "] }] }""", "$.folders[0].exclude", "empty glob")]
+    [InlineData("""{ "version": 1, "folders": [{ "name": "x", "path": "/x", "maximumBytes": 0 }] }""", "$.folders[0].maximumBytes", "no number of bytes")]
+    [InlineData("""{ "version": 1, "folders": [{ "name": "x", "path": "/x", "maximumBytes": 1.5 }] }""", "$.folders[0].maximumBytes", "a whole number")]
     [InlineData("""{ "version": 1, "databases": [{ "name": "\ud800", "url": "env:U" }] }""", "$", "half a character")]
     public void What_is_wrong_is_told_with_its_place(string json, string path, string message)
     {

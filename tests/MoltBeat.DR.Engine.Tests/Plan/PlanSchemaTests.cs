@@ -20,6 +20,8 @@ public class PlanSchemaTests
     [InlineData(typeof(BackupPlan), "")]
     [InlineData(typeof(PlannedDatabase), "database")]
     [InlineData(typeof(PlannedStore), "store")]
+    [InlineData(typeof(PlannedFile), "file")]
+    [InlineData(typeof(PlannedFolder), "folder")]
     [InlineData(typeof(PlannedSigning), "signing")]
     [InlineData(typeof(RetentionRules), "retention")]
     [InlineData(typeof(RetentionRule), "rule")]
@@ -108,7 +110,7 @@ public class PlanSchemaTests
         var bare = Nullable.GetUnderlyingType(type) ?? type;
         return bare == typeof(JsonElement) ? "anything"
             : bare == typeof(string) || bare == typeof(TimeSpan) ? "string"
-            : bare == typeof(int) ? "integer"
+            : bare == typeof(int) || bare == typeof(long) ? "integer"
             : bare == typeof(bool) ? "boolean"
             : PlanJson.Default.GetTypeInfo(bare)!.Kind == JsonTypeInfoKind.Enumerable ? "array" : "object";
     }

@@ -17,7 +17,7 @@ public sealed class PlanTestTests : IDisposable
         var result = Test("{ \"version\": 1, \"databases\": [{ \"name\": \"shop\", \"url\": \"postgresql://u@h/d\" }]," + Stores + "}");
         Assert.True(result.Passed);
         Assert.Equal(
-            ["Privacy", "Syntax", "Version", "Names", "Secrets", "References", "Databases", "Stores", "StorageClass", "ObjectLock", "Copies", "Retention", "Keys", "Audit", "Reserved"],
+            ["Privacy", "Syntax", "Version", "Names", "Secrets", "References", "Databases", "Stores", "StorageClass", "ObjectLock", "Copies", "Retention", "Keys", "Environment", "Folders", "Audit", "Reserved"],
             result.Checks.Select(c => c.Name));
         Assert.All(result.Checks, c => Assert.True(c.Status == PlanCheckStatus.Passed, c.ToString() + c.Detail));
     }
@@ -34,6 +34,10 @@ public sealed class PlanTestTests : IDisposable
     [InlineData("""{ "version": 1, "stores": [{ "name": "a", "location": "a" }] }""", "Stores")]
     [InlineData("""{ "version": 1, "stores": [{ "name": "a", "location": "s3://bucket", "storageClass": "STANDARD-IA" }] }""", "StorageClass")]
     [InlineData("""{ "version": 1, "minimumCopies": 2, "stores": [{ "name": "a", "location": "/a" }] }""", "Copies")]
+    [InlineData("""{ "version": 1, "environment": ["/srv/.env"] }""", "Environment")]
+    [InlineData("""{ "version": 1, "recipients": ["x"], "environment": ["/srv/missing"] }""", "Environment")]
+    [InlineData("""{ "version": 1, "folders": [{ "name": "a", "path": "a" }] }""", "Folders")]
+    [InlineData("""{ "version": 1, "folders": [{ "name": "a", "path": "/srv/missing" }] }""", "Folders")]
     [InlineData("""{ "version": 1, "retention": { "daily": { "keep": "0d", "atLeast": 0 } } }""", "Retention")]
     [InlineData("""{ "version": 1, "retention": { "daily": { "keep": "soon" } } }""", "Retention")]
     [InlineData("""{ "version": 1, "recipients": ["keys/a.asc"] }""", "Keys")]
@@ -50,7 +54,7 @@ public sealed class PlanTestTests : IDisposable
         var failed = Assert.Single(result.Failed);
         Assert.Equal(check, failed.Name);
         Assert.NotEmpty(failed.Remedy);
-        Assert.Equal(14, result.Checks.Select(c => c.Name).Distinct().Count());
+        Assert.Equal(17, result.Checks.Select(c => c.Name).Distinct().Count());
         Assert.DoesNotContain("s3cret", string.Concat(result.Checks), StringComparison.Ordinal);
     }
 
@@ -76,7 +80,7 @@ public sealed class PlanTestTests : IDisposable
     [Fact]
     public void Every_section_without_effect_is_named()
     {
-        string[] sections = ["environment", "redis", "folders", "hooks", "objectives", "alerts"];
+        string[] sections = ["redis", "hooks", "objectives", "alerts"];
         var result = Test("{ \"version\": 1, " + string.Join(", ", sections.Select(s => $"\"{s}\": {{ }}")) + " }");
         Assert.Equal(sections, result.Warnings.Where(w => w.Name == "Reserved").Select(w => w.Detail.Split(' ')[0]));
     }

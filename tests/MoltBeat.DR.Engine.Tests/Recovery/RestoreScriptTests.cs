@@ -1,14 +1,16 @@
 using System.Diagnostics;
 using MoltBeat.DR.Engine.Archive;
+using MoltBeat.DR.Engine.Encryption;
 using MoltBeat.DR.Engine.Postgres;
 using MoltBeat.DR.Engine.Tests.Backup;
+using MoltBeat.DR.Engine.Tests.Encryption;
 using MoltBeat.TestServers;
 using Xunit;
 
 namespace MoltBeat.DR.Engine.Tests.Recovery;
 
 /// <summary>What an operator without this module has: the archive's own restore.sh and stock tools.</summary>
-public sealed class RestoreScriptTests(PostgresFixture postgres)
+public sealed class RestoreScriptTests(PostgresFixture postgres, GnuPgFixture gnuPg)
 {
     /// <summary>All that the script may call: what it asks for, and POSIX utilities.</summary>
     private static readonly string[] Programs = ["tar", "zstd", "psql", "pg_restore", "cat", "grep", "mktemp", "rm", "sed", "head", "tail", "sort", "awk", "dd"];
@@ -16,21 +18,26 @@ public sealed class RestoreScriptTests(PostgresFixture postgres)
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Theory]
-    [InlineData("UTF8")]
-    [InlineData("LATIN1")]
-    [InlineData("SQL_ASCII")]
-    public async Task The_archives_own_script_brings_back_the_same_database(string encoding)
+    [InlineData("UTF8", false)]
+    [InlineData("LATIN1", false)]
+    [InlineData("SQL_ASCII", false)]
+    [InlineData("UTF8", true)]
+    [InlineData("SQL_ASCII", true)]
+    public async Task The_archives_own_script_brings_back_the_same_database(string encoding, bool encrypted)
     {
+        var keys = encrypted ? await gnuPg.KeysAsync() : null;
+        using var seal = keys is null ? null : new OpenPgpSeal(await keys.RecipientsAsync(keys.Rsa));
         await using var source = await postgres.CreateEverythingAsync(encoding);
         using var workshop = new Workshop();
-        var backup = await workshop.BackupAsync(source, o => o with { PartBytes = 8 << 20 });
+        var backup = await workshop.BackupAsync(source, o => o with { PartBytes = 8 << 20, Seal = seal });
+        using var opener = keys is null ? null : await keys.OpenerAsync(keys.Rsa);
         var copy = postgres.Unique("it's a \"copy\" = \\ %s");
         try
         {
-            var (code, said) = await RunAsync(workshop, source.Server, backup.Path, copy);
+            var (code, said) = await RunAsync(workshop, source.Server, backup.Path, copy, keys?.Home);
             Assert.True(code == 0, said);
             await Likeness.AssertAsync(source, source.Server, copy);
-            await AssertDigestsAsync(await workshop.ContentsAsync(backup), source.Server, copy);
+            await AssertDigestsAsync(await workshop.ContentsAsync(backup, new ArchiveAccess(opener)), source.Server, copy);
         }
         finally
         {
@@ -75,10 +82,10 @@ public sealed class RestoreScriptTests(PostgresFixture postgres)
         Assert.Equal(1L, await source.ScalarAsync<long>("SELECT count(*) FROM t", Cancel));
     }
 
-    private static async Task<(int Code, string Said)> RunAsync(Workshop workshop, PostgresServer server, string archive, string target)
+    private static async Task<(int Code, string Said)> RunAsync(Workshop workshop, PostgresServer server, string archive, string target, GnuPgHome? keys = null)
     {
         var bin = Directory.CreateDirectory(Path.Combine(workshop.Folder, "bin")).FullName;
-        foreach (var program in Programs)
+        foreach (var program in keys is null ? Programs : [.. Programs, "gpg", "gpg-agent"])
         {
             if (Path.Combine(bin, program) is var link && !File.Exists(link) && Tool.Find(program) is { } found)
                 File.CreateSymbolicLink(link, found);
@@ -93,6 +100,8 @@ public sealed class RestoreScriptTests(PostgresFixture postgres)
         };
         start.Environment.Clear();
         start.Environment["PATH"] = bin;
+        if (keys is not null)
+            start.Environment["GNUPGHOME"] = keys.Path;
         foreach (var (name, value) in server.ToolEnvironment)
             start.Environment[name] = value;
         using var process = Process.Start(start)!;
