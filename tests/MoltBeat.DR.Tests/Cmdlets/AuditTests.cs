@@ -210,7 +210,7 @@ public sealed class AuditTests(ServerFixture fixture)
     private static string? Text(JsonElement line, string name) => line.TryGetProperty(name, out var value) ? value.ToString() : null;
 
     private Task<ProcessResult> MoltAsync(string script)
-        => MoltProcess.RunWithAsync(new Dictionary<string, string> { ["MOLTBEAT_AUDIT"] = _log }, "-NonInteractive", "-Command", script);
+        => MoltProcess.RunWithAsync(new Dictionary<string, string?> { ["MOLTBEAT_AUDIT"] = _log }, "-NonInteractive", "-Command", script);
 
     private async Task<List<JsonElement>> RunAsync(string script, int? expectedExit = 0, string expectedError = "")
     {

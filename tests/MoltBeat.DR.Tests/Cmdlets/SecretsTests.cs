@@ -78,7 +78,7 @@ public sealed class SecretsTests(ServerFixture fixture)
             Get-MoltAudit | ForEach-Object { $_.ToString() }
             foreach ($e in $Error) { $e.ToString(); $e.Exception.ToString(); $e.ErrorDetails.RecommendedAction; "$($e.TargetObject)" }
             """;
-        var variables = new Dictionary<string, string>
+        var variables = new Dictionary<string, string?>
         {
             ["MOLTBEAT_AUDIT"] = In("audit"),
             ["XDG_CACHE_HOME"] = In("cache"),
