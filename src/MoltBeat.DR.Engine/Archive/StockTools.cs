@@ -159,12 +159,14 @@ public static class StockTools
 
         """;
 
-    // Decrypted the dump is to touch no disk, and a pipe feeds only one job.
+    // Decrypted the dump is to touch no disk, and a pipe feeds only one job. pg_restore does not read on to the end of what it
+    // does not need, and gpg would take that for a failure: the rest is thrown away.
     private const string EncryptedBody = """
         details=$(member restore.details.sh.gpg)
         eval "$details"
         section() {
-          { member database.dump.gpg || echo member >"$work/failed"; } | pg_restore --exit-on-error --section="$1" -d "$dbname"
+          { member database.dump.gpg || echo member >"$work/failed"; } |
+            (code=0; pg_restore --exit-on-error --section="$1" -d "$dbname" || code=$?; cat >/dev/null; exit "$code")
           [ ! -e "$work/failed" ] || exit 1
         }
         indexes() { section post-data; }
