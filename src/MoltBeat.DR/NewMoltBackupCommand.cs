@@ -18,6 +18,7 @@ public sealed class NewMoltBackupCommand : StoreCommand
     /// <summary>Connection string of the database: a postgresql:// URI or libpq keywords. Without it the plan's databases, DATABASE_URL, then libpq's variables.</summary>
     [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [Alias("ConnectionString")]
+    [ValidateNotNullOrEmpty]
     public string? DatabaseUrl { get; set; }
 
     /// <summary>Only these databases of the plan, by their names there.</summary>
@@ -98,6 +99,10 @@ public sealed class NewMoltBackupCommand : StoreCommand
     [Parameter]
     [Passphrase]
     public Passphrase? SigningPassphrase { get; set; }
+
+    /// <summary>URLs of Redis servers whose keys to take along: redis://[user:password@]host[:port][/database], rediss:// for TLS, or references such as env:REDIS_URL. Without it, and without -DatabaseUrl, those of the plan.</summary>
+    [Parameter]
+    public string[]? RedisUrl { get; set; }
 
     /// <summary>The folder of pg_dump and pg_dumpall, in place of PATH and the usual ones.</summary>
     [Parameter]
@@ -253,5 +258,6 @@ public sealed class NewMoltBackupCommand : StoreCommand
     [
         .. EnvironmentFiles.Find(EnvironmentFile?.Select(f => new PlannedFile(GetUnresolvedProviderPathFromPSPath(f))) ?? (DatabaseUrl is null ? Plan.Plan.Environment : [])),
         .. FolderCapture.Of(Folder?.Select(f => GetUnresolvedProviderPathFromPSPath(f)), ExcludeFile) ?? FolderCapture.Of(DatabaseUrl is null ? Plan.Plan.Folders : []),
+        .. RedisServers.Captures(this, RedisUrl, DatabaseUrl is null ? Plan.Plan.Redis : []),
     ];
 }
