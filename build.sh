@@ -71,6 +71,7 @@ need_test_servers() {
   need_postgres
   local missing=()
   have pgbouncer || missing+=(pgbouncer)
+  have gpg || missing+=(gnupg)
   # The package would start a service of its own; the tests start their servers themselves.
   have redis-server || missing+=(redis-server)
   # A Ceph gateway is the S3 of the tests.

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Security.Cryptography;
 using MoltBeat.DR.Engine.Archive;
 using Org.BouncyCastle.Bcpg;
 using Org.BouncyCastle.Bcpg.OpenPgp;
@@ -158,6 +159,11 @@ public sealed class OpenPgpVerifier : IManifestVerifier
                 return false;
             }
 
+            if (key.PublicKeyPacket.Key is RsaPublicBcpgKey rsa)
+            {
+                return IsGenuine(signature, rsa, manifest);
+            }
+
             signature.InitVerify(key);
             signature.Update(manifest);
             return signature.Verify();
@@ -167,6 +173,25 @@ public sealed class OpenPgpVerifier : IManifestVerifier
             // Whatever the library throws at bytes that somebody changed.
             return false;
         }
+    }
+
+    /// <summary>By .NET: the library first tests the modulus, which takes a fifth of a second for every one of a list of backups.</summary>
+    private static bool IsGenuine(PgpSignature signature, RsaPublicBcpgKey key, ReadOnlySpan<byte> manifest)
+    {
+        var algorithm = signature.HashAlgorithm switch
+        {
+            HashAlgorithmTag.Sha256 => HashAlgorithmName.SHA256,
+            HashAlgorithmTag.Sha384 => HashAlgorithmName.SHA384,
+            _ => HashAlgorithmName.SHA512,
+        };
+        using var hash = IncrementalHash.CreateHash(algorithm);
+        hash.AppendData(manifest);
+        hash.AppendData(signature.GetSignatureTrailer());
+        using var rsa = RSA.Create(new RSAParameters { Modulus = key.Modulus.ToByteArrayUnsigned(), Exponent = key.PublicExponent.ToByteArrayUnsigned() });
+        var number = signature.GetSignature();
+        var padded = new byte[rsa.KeySize / 8];
+        number.CopyTo(padded, padded.Length - number.Length);
+        return rsa.VerifyHash(hash.GetHashAndReset(), padded, algorithm, RSASignaturePadding.Pkcs1);
     }
 
     private static MoltException Wrong(string location, string why, Exception? inner = null)
