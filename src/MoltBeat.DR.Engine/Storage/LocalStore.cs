@@ -30,14 +30,16 @@ public sealed class LocalStore : IBackupStore
     public StoreSettings Settings { get; }
 
     /// <inheritdoc/>
-    public Task<string?> CheckWritableAsync(CancellationToken cancellationToken)
+    public async Task<string?> CheckWritableAsync(CancellationToken cancellationToken)
     {
+        // What is wrong is to come with the task: several stores are asked at once, and awaited then.
+        await Task.CompletedTask.ConfigureAwait(false);
         try
         {
             if (!Directory.Exists(folder))
             {
                 FolderAccess.CheckMakeable(folder);
-                return Task.FromResult<string?>(null);
+                return null;
             }
 
             FolderAccess.CheckWritable(folder);
@@ -49,13 +51,13 @@ public sealed class LocalStore : IBackupStore
 
         if (OperatingSystem.IsWindows())
         {
-            return Task.FromResult<string?>(null);
+            return null;
         }
 
         var open = File.GetUnixFileMode(folder) & OpenToOthers;
-        return Task.FromResult(open == 0
+        return open == 0
             ? null
-            : $"The backup folder {folder} is open to other users ({Convert.ToString((int)File.GetUnixFileMode(folder), 8)}); it should be 0700: chmod 700 '{folder}'.");
+            : $"The backup folder {folder} is open to other users ({Convert.ToString((int)File.GetUnixFileMode(folder), 8)}); it should be 0700: chmod 700 '{folder}'.";
     }
 
     public void Dispose()
