@@ -18,7 +18,7 @@ Usage: ./build.sh <task>
   build   the module in output/MoltBeat.DR/ and the host output/molt/molt
   test    build, check the formatting, run all tests
   demo    back up, lose and restore a database of a throwaway PostgreSQL cluster
-  bench   measure against pg_dump and pg_restore
+  bench   measure against pg_dump and pg_restore, and what copies in S3 cost
   pack    the module as output/MoltBeat.DR-<version>.zip
   docs    the help files in en-US/ from docs/cmdlets/
   clean   remove everything that a build makes
@@ -71,6 +71,8 @@ need_test_servers() {
   need_postgres
   local missing=()
   have pgbouncer || missing+=(pgbouncer)
+  # The package would start a service of its own; the tests start their servers themselves.
+  have redis-server || missing+=(redis-server)
   # A Ceph gateway is the S3 of the tests.
   local program
   for program in ceph-mon ceph-osd radosgw; do

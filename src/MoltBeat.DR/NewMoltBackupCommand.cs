@@ -100,6 +100,10 @@ public sealed class NewMoltBackupCommand : StoreCommand
     [Passphrase]
     public Passphrase? SigningPassphrase { get; set; }
 
+    /// <summary>URLs of Redis servers whose keys to take along: redis://[user:password@]host[:port][/database], rediss:// for TLS, or references such as env:REDIS_URL. Without it, and without -DatabaseUrl, those of the plan.</summary>
+    [Parameter]
+    public string[]? RedisUrl { get; set; }
+
     /// <summary>The folder of pg_dump and pg_dumpall, in place of PATH and the usual ones.</summary>
     [Parameter]
     public string? ClientToolPath { get; set; }
@@ -254,5 +258,6 @@ public sealed class NewMoltBackupCommand : StoreCommand
     [
         .. EnvironmentFiles.Find(EnvironmentFile?.Select(f => new PlannedFile(GetUnresolvedProviderPathFromPSPath(f))) ?? (DatabaseUrl is null ? Plan.Plan.Environment : [])),
         .. FolderCapture.Of(Folder?.Select(f => GetUnresolvedProviderPathFromPSPath(f)), ExcludeFile) ?? FolderCapture.Of(DatabaseUrl is null ? Plan.Plan.Folders : []),
+        .. RedisServers.Captures(this, RedisUrl, DatabaseUrl is null ? Plan.Plan.Redis : []),
     ];
 }

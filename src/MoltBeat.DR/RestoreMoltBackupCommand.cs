@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Management.Automation;
 using MoltBeat.DR.Engine;
 using MoltBeat.DR.Engine.Application;
+using MoltBeat.DR.Engine.Application.Redis;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Plan;
@@ -12,7 +13,7 @@ namespace MoltBeat.DR;
 
 /// <summary>Restores a backup into a new database, and proves that it is all there; and what the backup holds beside it.</summary>
 [Cmdlet(VerbsData.Restore, "MoltBackup", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
-[OutputType(typeof(RestoreResult), typeof(EnvironmentRestoreResult), typeof(FolderRestoreResult))]
+[OutputType(typeof(RestoreResult), typeof(EnvironmentRestoreResult), typeof(FolderRestoreResult), typeof(RedisRestoreResult))]
 public sealed class RestoreMoltBackupCommand : KeyCommand
 {
     /// <summary>The archive; Get-MoltBackup's objects bind here.</summary>
@@ -92,6 +93,14 @@ public sealed class RestoreMoltBackupCommand : KeyCommand
     /// <summary>The folder in which the backup's folders are made, each under its name.</summary>
     [Parameter]
     public string? FolderPath { get; set; }
+
+    /// <summary>The Redis server that keys go to, in place of the plan's of the same name: redis://[user:password@]host[:port][/database], rediss:// for TLS, or a reference such as env:REDIS_URL. With a database only keys of that one.</summary>
+    [Parameter]
+    public string? RedisUrl { get; set; }
+
+    /// <summary>Replace Redis keys that are there. Their values are lost.</summary>
+    [Parameter]
+    public SwitchParameter ReplaceKeys { get; set; }
 
     protected override AuditAction? Audits => new("Restore", IsGuarded: true);
 
@@ -198,6 +207,11 @@ public sealed class RestoreMoltBackupCommand : KeyCommand
     {
         Need(RestorePart.Environment, EnvironmentPath is not null || EnvironmentInPlace, "-EnvironmentPath or -EnvironmentInPlace");
         Need(RestorePart.Folders, FolderPath is not null, "-FolderPath");
+        if (!Include.Contains(RestorePart.Redis) && (RedisUrl is not null || ReplaceKeys))
+        {
+            throw new MoltException("IncludeInvalid", ErrorKind.InvalidArgument, "-RedisUrl or -ReplaceKeys is given, and -Include does not name Redis: no key would be restored.", "Add Redis to -Include.", nameof(Include));
+        }
+
         if (EnvironmentPath is not null && EnvironmentInPlace)
         {
             throw new MoltException("IncludeInvalid", ErrorKind.InvalidArgument, "Environment files cannot go both to -EnvironmentPath and to where they were.", "Leave one of the two out.", nameof(EnvironmentInPlace));
@@ -225,6 +239,11 @@ public sealed class RestoreMoltBackupCommand : KeyCommand
         if (Include.Contains(RestorePart.Folders))
         {
             kinds.Add(new FolderRestore(GetUnresolvedProviderPathFromPSPath(FolderPath), Force));
+        }
+
+        if (Include.Contains(RestorePart.Redis))
+        {
+            kinds.Add(new RedisRestore(RedisServers.Targets(this, RedisUrl, Plan.Plan.Redis)) { Replace = ReplaceKeys, SkipProof = SkipProof });
         }
 
         return kinds;

@@ -11,4 +11,7 @@ public enum RestorePart
 
     /// <summary>The folders that it took along.</summary>
     Folders,
+
+    /// <summary>The keys of Redis servers.</summary>
+    Redis,
 }

@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using MoltBeat.DR.Engine;
 using MoltBeat.DR.Engine.Application;
+using MoltBeat.DR.Engine.Application.Redis;
 using MoltBeat.DR.Engine.Encryption;
 using MoltBeat.DR.Engine.Plan;
 
@@ -26,7 +27,7 @@ public sealed class TestMoltPlanCommand : MoltCommand
         try
         {
             result = PlanTest.Run(SessionPlan.Locator(this), SessionPlan.Resolve(this, PlanPath), SessionPlan.Vault(this), Online, SessionPlan.CheckUrl,
-                plan => CheckKeys(plan), checkFile: file => _ = EnvironmentFiles.Find([file]), checkFolder: FolderCapture.Check);
+                plan => CheckKeys(plan), checkFile: file => _ = EnvironmentFiles.Find([file]), checkFolder: FolderCapture.Check, checkRedisUrl: url => _ = RedisUrl.Parse(url));
         }
         catch (MoltException e)
         {

@@ -60,6 +60,9 @@ public sealed record ExtraContents
 
     public required IReadOnlyList<ExtraPart> Parts { get; init; }
 
+    /// <summary>Of Redis keys; null for other kinds, and when they are missing.</summary>
+    public RedisContents? Redis { get; init; }
+
     public override string ToString() => $"{Kind} {Name}";
 }
 

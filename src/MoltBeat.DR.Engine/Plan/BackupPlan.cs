@@ -31,6 +31,9 @@ public sealed record BackupPlan(int Version, int MinimumCopies = 1)
     /// <summary>Folders that every backup takes along.</summary>
     public IReadOnlyList<PlannedFolder> Folders { get => field ?? []; init; }
 
+    /// <summary>Redis servers whose keys every backup takes along.</summary>
+    public IReadOnlyList<PlannedRedis> Redis { get => field ?? []; init; }
+
     /// <summary>OpenPGP keys that backups are encrypted to: files, or fingerprints, key ids and e-mail addresses in gpg's keyring. Empty for no encryption.</summary>
     public IReadOnlyList<string> Recipients { get => field ?? []; init; }
 
@@ -43,8 +46,6 @@ public sealed record BackupPlan(int Version, int MinimumCopies = 1)
     public PlannedAudit Audit { get => field ?? new PlannedAudit(); init; }
 
     // What later parts of the module will take from the plan. Kept as written; PlanReserved says that it has no effect yet.
-    public JsonElement? Redis { get; init; }
-
     public JsonElement? Hooks { get; init; }
 
     public JsonElement? Objectives { get; init; }

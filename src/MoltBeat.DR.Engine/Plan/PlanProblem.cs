@@ -49,6 +49,7 @@ public static class PlanCheckNames
     public const string Keys = "Keys";
     public const string Environment = "Environment";
     public const string Folders = "Folders";
+    public const string Redis = "Redis";
     public const string Audit = "Audit";
     public const string Reserved = "Reserved";
 }

@@ -10,7 +10,7 @@ internal static partial class PlanRules
 
     /// <param name="plan">Of the right form.</param>
     public static IEnumerable<PlanProblem> Check(BackupPlan plan)
-        => Version(plan).Concat(Databases(plan)).Concat(Stores(plan)).Concat(Copies(plan)).Concat(Retention(plan.Retention)).Concat(Environment(plan)).Concat(Folders(plan)).Concat(PlanKeys.Check(plan)).Concat(Audit(plan));
+        => Version(plan).Concat(Databases(plan)).Concat(Stores(plan)).Concat(Copies(plan)).Concat(Retention(plan.Retention)).Concat(Environment(plan)).Concat(Folders(plan)).Concat(Redis(plan)).Concat(PlanKeys.Check(plan)).Concat(Audit(plan));
 
     /// <summary>The same place however it is written.</summary>
     public static string Identity(StoreSettings store)
@@ -175,6 +175,33 @@ internal static partial class PlanRules
             if (folder.MaximumBytes is <= 0)
             {
                 yield return new(check, path + ".maximumBytes", "this is no number of bytes", "Write a number above 0, or leave it out.");
+            }
+        }
+    }
+
+    private static IEnumerable<PlanProblem> Redis(BackupPlan plan)
+    {
+        const string check = PlanCheckNames.Redis;
+        foreach (var problem in Names(check, "$.redis", [.. plan.Redis.Select(r => r.Name)]))
+        {
+            yield return problem;
+        }
+
+        foreach (var (index, server) in plan.Redis.Index())
+        {
+            var path = At("$.redis", index);
+            if (string.IsNullOrWhiteSpace(server.Url))
+            {
+                yield return new(check, path + ".url", "it is empty", "Write redis://host:6379, or a reference such as env:REDIS_URL.");
+            }
+            else if (SecretReference.From(server.Url)?.Flaw is { } flaw)
+            {
+                yield return new(PlanCheckNames.References, path + ".url", $"the reference {flaw}", "Write env:NAME, file:/absolute/path or secret:NAME.");
+            }
+
+            if (!server.NamesDatabases())
+            {
+                yield return new(check, path + ".databases", "this names no databases", "Write \"all\", or a list of numbers such as [0]; or leave it out.");
             }
         }
     }

@@ -36,9 +36,10 @@ public sealed class PlanTest
     /// <param name="checkKeys">Throws a <see cref="MoltException"/> when backups cannot be encrypted, signed or believed with the plan's keys.</param>
     /// <param name="checkFile">Throws one when an environment file cannot be backed up.</param>
     /// <param name="checkFolder">Throws one when a folder cannot be.</param>
+    /// <param name="checkRedisUrl">Throws one that quotes nothing when the URL of a Redis server is none.</param>
     /// <exception cref="MoltException"><c>PlanNotFound</c>, <c>PlanNotReadable</c>.</exception>
     public static PlanTestResult Run(PlanLocator locator, string? planPath = null, Func<string, string?>? vault = null, bool online = false, Action<string>? checkUrl = null, Action<BackupPlan>? checkKeys = null,
-        Action<PlannedFile>? checkFile = null, Action<PlannedFolder>? checkFolder = null)
+        Action<PlannedFile>? checkFile = null, Action<PlannedFolder>? checkFolder = null, Action<string>? checkRedisUrl = null)
     {
         ArgumentNullException.ThrowIfNull(locator);
         var around = locator.Surroundings;
@@ -58,6 +59,7 @@ public sealed class PlanTest
         test.Keys(plan, problems, checkKeys);
         test.Environment(plan, problems, checkFile);
         test.Beside(PlanCheckNames.Folders, problems, plan?.Folders, checkFolder);
+        test.Beside(PlanCheckNames.Redis, problems, plan?.Redis, r => test.CheckRedis(r, checkRedisUrl));
         test.Audit(plan, problems);
         test.Reserved(plan);
         return new PlanTestResult(file?.Path ?? VariablePlan.Source(around), file?.Path, test.checks);
@@ -123,11 +125,11 @@ public sealed class PlanTest
         }
 
         var fine = 0;
-        foreach (var (database, reference) in plan.Databases.Select(d => (d, SecretReference.From(d.Url))).Where(d => d.Item2 is { Flaw: null }))
+        foreach (var (owner, reference) in plan.Databases.Select(d => (d.Name, SecretReference.From(d.Url))).Concat(plan.Redis.Select(r => (r.Name, SecretReference.From(r.Url)))).Where(d => d.Item2 is { Flaw: null }))
         {
             if (reference!.Place == SecretPlace.Vault && !askVault)
             {
-                Skip(name, $"{reference} of {database.Name}: a vault may be on the network. -Online asks it");
+                Skip(name, $"{reference} of {owner}: a vault may be on the network. -Online asks it");
                 continue;
             }
 
@@ -139,7 +141,7 @@ public sealed class PlanTest
             catch (MoltException e)
             {
                 failed = true;
-                checks.Add(new(name, PlanCheckStatus.Failed, $"{database.Name}: {e.Message}", e.Remedy!));
+                checks.Add(new(name, PlanCheckStatus.Failed, $"{owner}: {e.Message}", e.Remedy!));
             }
         }
 
@@ -410,6 +412,33 @@ public sealed class PlanTest
         }
     }
 
+    private void CheckRedis(PlannedRedis server, Action<string>? check)
+    {
+        if (SecretReference.From(server.Url) is not null and not { Flaw: null, Place: not SecretPlace.Vault })
+        {
+            return;
+        }
+
+        string url;
+        try
+        {
+            url = secrets.Resolve(server.Url);
+        }
+        catch (MoltException)
+        {
+            return; // told with the references
+        }
+
+        try
+        {
+            check?.Invoke(url);
+        }
+        catch (MoltException e)
+        {
+            throw new MoltException(e.Id, e.Kind, $"{server.Name}: {e.Message}", e.Remedy, server.Name);
+        }
+    }
+
     private void Audit(BackupPlan? plan, IReadOnlyList<PlanProblem> problems)
     {
         const string name = PlanCheckNames.Audit;
@@ -444,7 +473,7 @@ public sealed class PlanTest
 
         (string Name, JsonElement? Value)[] sections =
         [
-            ("redis", plan.Redis), ("hooks", plan.Hooks), ("objectives", plan.Objectives), ("alerts", plan.Alerts),
+            ("hooks", plan.Hooks), ("objectives", plan.Objectives), ("alerts", plan.Alerts),
         ];
         var present = sections.Where(s => s.Value is not null).ToList();
         foreach (var section in present)

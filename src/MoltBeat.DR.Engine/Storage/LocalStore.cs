@@ -30,16 +30,14 @@ public sealed class LocalStore : IBackupStore
     public StoreSettings Settings { get; }
 
     /// <inheritdoc/>
-    public async Task<string?> CheckWritableAsync(CancellationToken cancellationToken)
+    public Task<string?> CheckWritableAsync(CancellationToken cancellationToken)
     {
-        // What is wrong is to come with the task: several stores are asked at once, and awaited then.
-        await Task.CompletedTask.ConfigureAwait(false);
         try
         {
             if (!Directory.Exists(folder))
             {
                 FolderAccess.CheckMakeable(folder);
-                return null;
+                return Task.FromResult<string?>(null);
             }
 
             FolderAccess.CheckWritable(folder);
@@ -51,13 +49,19 @@ public sealed class LocalStore : IBackupStore
 
         if (OperatingSystem.IsWindows())
         {
-            return null;
+            return Task.FromResult<string?>(null);
         }
 
-        var open = File.GetUnixFileMode(folder) & OpenToOthers;
-        return open == 0
-            ? null
-            : $"The backup folder {folder} is open to other users ({Convert.ToString((int)File.GetUnixFileMode(folder), 8)}); it should be 0700: chmod 700 '{folder}'.";
+        try
+        {
+            var mode = File.GetUnixFileMode(folder);
+            return Task.FromResult((mode & OpenToOthers) == 0 ? null
+                : $"The backup folder {folder} is open to other users ({Convert.ToString((int)mode, 8)}); it should be 0700: chmod 700 '{folder}'.");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw NotWritable(folder, e);
+        }
     }
 
     public void Dispose()

@@ -15,9 +15,9 @@ public class TableWriterTests
     {
         var random = new Random(5);
         // Longer than what is gathered at once, and with rows that are, too.
-        var rows = CopyData.RandomRows(random, format, 3000, 1500);
-        rows.Insert(1000, CopyData.Row(format, CopyData.Random(random, 2_500_000)));
-        rows.Add(CopyData.Row(format, CopyData.Random(random, 1_200_000)));
+        var rows = CopyData.RandomRows(random, format, 6000, 1500);
+        rows.Insert(1000, CopyData.Row(format, CopyData.Random(random, 5_000_000)));
+        rows.Add(CopyData.Row(format, CopyData.Random(random, 2_400_000)));
         var archive = new MemoryArchive();
         await using var writer = new ArchiveWriter(archive, DateTimeOffset.UnixEpoch);
         var table = Writer(writer, format, partBytes: 300_000);

@@ -89,14 +89,17 @@ public sealed class EncryptedBackupTests(PostgresFixture postgres, GnuPgFixture 
         var access = new ArchiveAccess(opener);
         var original = await File.ReadAllBytesAsync(backup.Path, Cancel);
 
-        // A byte in the middle of the rows: the hash in the manifest fits, the message's own integrity check does not.
-        var rows = new ArchiveEditor(original);
-        var part = rows.Names.First(n => n.StartsWith(ArchiveFormat.DataFolder, StringComparison.Ordinal));
-        rows[part] = Flip(rows[part], rows[part].Length - 40);
-        await File.WriteAllBytesAsync(backup.Path, rows.Build(), Cancel);
-        var result = await VerificationOperation.RunAsync(workshop.Store, backup.Name, new VerificationOptions { Level = VerificationLevel.Full, Access = access }, workshop, Cancel);
-        Assert.Contains("Members", result.Failed.Select(c => c.Name));
-        await Workshop.RefusedAsync("MemberTampered", () => workshop.RestoreAsync(backup, source.Server, postgres.Unique("never"), o => o with { Access = access }));
+        // A byte of the rows, and one behind them: the hash in the manifest fits, the message's own integrity check does not.
+        var name = new ArchiveEditor(original).Names.First(n => n.StartsWith(ArchiveFormat.DataFolder, StringComparison.Ordinal));
+        foreach (var (fromEnd, id) in new[] { (60, "ArchiveDamaged"), (5, "MemberTampered") })
+        {
+            var rows = new ArchiveEditor(original);
+            rows[name] = Flip(rows[name], rows[name].Length - fromEnd);
+            await File.WriteAllBytesAsync(backup.Path, rows.Build(), Cancel);
+            var result = await VerificationOperation.RunAsync(workshop.Store, backup.Name, new VerificationOptions { Level = VerificationLevel.Full, Access = access }, workshop, Cancel);
+            Assert.Contains("Members", result.Failed.Select(c => c.Name));
+            await Workshop.RefusedAsync(id, () => workshop.RestoreAsync(backup, source.Server, postgres.Unique("never"), o => o with { Access = access }));
+        }
 
         // Contents that anybody could write, in the clear.
         var open = new ArchiveEditor(original);

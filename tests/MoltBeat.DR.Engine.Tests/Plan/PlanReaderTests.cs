@@ -164,7 +164,7 @@ public class PlanReaderTests
     [InlineData("""{ "version": 1, "stores": [{ "name": "a", "location": "s3://bucket?endpoint=https%3A%2F%2Fu%3As3cret@h" }] }""")]
     [InlineData("""{ "version": 1, "stores": [{ "name": "a", "location": "s3://bucket?secretKey=s3cret" }] }""")]
     [InlineData("""{ "version": 1, "stores": [{ "name": "a", "location": "s3://bucket", "endpoint": "https://u:s3cret@h" }] }""")]
-    [InlineData("""{ "version": 1, "redis": ["redis://:s3cret@h"] }""")]
+    [InlineData("""{ "version": 1, "redis": [{ "name": "a", "url": "redis://:s3cret@h" }] }""")]
     [InlineData("""{ "version": 1, "alerts": [{ "routingKey": "s3cret" }, { "smtp": { "password": "s3cret" } }] }""")]
     public void A_secret_in_the_plan_is_refused_and_not_repeated(string json)
     {

@@ -23,6 +23,7 @@ public class PlanSchemaTests
     [InlineData(typeof(PlannedFile), "file")]
     [InlineData(typeof(PlannedFolder), "folder")]
     [InlineData(typeof(PlannedSigning), "signing")]
+    [InlineData(typeof(PlannedRedis), "redisServer")]
     [InlineData(typeof(RetentionRules), "retention")]
     [InlineData(typeof(RetentionRule), "rule")]
     [InlineData(typeof(PlannedAudit), "audit")]

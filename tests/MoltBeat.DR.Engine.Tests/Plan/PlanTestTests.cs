@@ -1,3 +1,5 @@
+using MoltBeat.DR.Engine.Application;
+using MoltBeat.DR.Engine.Application.Redis;
 using MoltBeat.DR.Engine.Plan;
 using Xunit;
 
@@ -17,7 +19,7 @@ public sealed class PlanTestTests : IDisposable
         var result = Test("{ \"version\": 1, \"databases\": [{ \"name\": \"shop\", \"url\": \"postgresql://u@h/d\" }]," + Stores + "}");
         Assert.True(result.Passed);
         Assert.Equal(
-            ["Privacy", "Syntax", "Version", "Names", "Secrets", "References", "Databases", "Stores", "StorageClass", "ObjectLock", "Copies", "Retention", "Keys", "Environment", "Folders", "Audit", "Reserved"],
+            ["Privacy", "Syntax", "Version", "Names", "Secrets", "References", "Databases", "Stores", "StorageClass", "ObjectLock", "Copies", "Retention", "Keys", "Environment", "Folders", "Redis", "Audit", "Reserved"],
             result.Checks.Select(c => c.Name));
         Assert.All(result.Checks, c => Assert.True(c.Status == PlanCheckStatus.Passed, c.ToString() + c.Detail));
     }
@@ -26,7 +28,14 @@ public sealed class PlanTestTests : IDisposable
     [InlineData("oops", "Syntax")]
     [InlineData("""{ "version": 2 }""", "Version")]
     [InlineData("""{ "version": 1, "store": [] }""", "Names")]
-    [InlineData("""{ "version": 1, "redis": "redis://:s3cret@h" }""", "Secrets")]
+    [InlineData("""{ "version": 1, "redis": [{ "name": "a", "url": "redis://:s3cret@h" }] }""", "Secrets")]
+    [InlineData("""{ "version": 1, "redis": [{ "name": "a", "url": "env:UNSET" }] }""", "References")]
+    [InlineData("""{ "version": 1, "redis": [{ "name": "a", "url": "file:relative" }] }""", "References")]
+    [InlineData("""{ "version": 1, "redis": [{ "name": "a", "url": "" }] }""", "Redis")]
+    [InlineData("""{ "version": 1, "redis": [{ "name": "a", "url": "env:BAD" }] }""", "Redis")]
+    [InlineData("""{ "version": 1, "redis": [{ "name": "a", "url": "redis://h", "databases": "some" }] }""", "Redis")]
+    [InlineData("""{ "version": 1, "redis": [{ "name": "a", "url": "redis://h", "databases": [-1] }] }""", "Redis")]
+    [InlineData("""{ "version": 1, "redis": [{ "name": "a", "url": "redis://h" }, { "name": "A", "url": "redis://i" }] }""", "Redis")]
     [InlineData("""{ "version": 1, "databases": [{ "name": "a", "url": "env:UNSET" }] }""", "References")]
     [InlineData("""{ "version": 1, "databases": [{ "name": "a", "url": "env:" }] }""", "References")]
     [InlineData("""{ "version": 1, "databases": [{ "name": "a", "url": "env:BAD" }] }""", "Databases")]
@@ -54,7 +63,7 @@ public sealed class PlanTestTests : IDisposable
         var failed = Assert.Single(result.Failed);
         Assert.Equal(check, failed.Name);
         Assert.NotEmpty(failed.Remedy);
-        Assert.Equal(17, result.Checks.Select(c => c.Name).Distinct().Count());
+        Assert.Equal(18, result.Checks.Select(c => c.Name).Distinct().Count());
         Assert.DoesNotContain("s3cret", string.Concat(result.Checks), StringComparison.Ordinal);
     }
 
@@ -80,7 +89,7 @@ public sealed class PlanTestTests : IDisposable
     [Fact]
     public void Every_section_without_effect_is_named()
     {
-        string[] sections = ["redis", "hooks", "objectives", "alerts"];
+        string[] sections = ["hooks", "objectives", "alerts"];
         var result = Test("{ \"version\": 1, " + string.Join(", ", sections.Select(s => $"\"{s}\": {{ }}")) + " }");
         Assert.Equal(sections, result.Warnings.Where(w => w.Name == "Reserved").Select(w => w.Detail.Split(' ')[0]));
     }
@@ -128,5 +137,6 @@ public sealed class PlanTestTests : IDisposable
 
     private PlanTestResult Test(string json, bool online = false)
         => PlanTest.Run(sandbox.Locator, sandbox.Write("plan.json", json), name => name == "db" ? "postgresql://h/d" : null, online,
-            url => _ = url == "s3cret" ? throw new MoltException("ConnectionStringInvalid", ErrorKind.InvalidArgument, "It is none.", "Write one.") : url);
+            url => _ = url == "s3cret" ? throw new MoltException("ConnectionStringInvalid", ErrorKind.InvalidArgument, "It is none.", "Write one.") : url,
+            checkFile: file => _ = EnvironmentFiles.Find([file]), checkFolder: FolderCapture.Check, checkRedisUrl: url => _ = RedisUrl.Parse(url));
 }
