@@ -18,6 +18,7 @@
     'Copy-MoltBackup'
     'Get-MoltAudit'
     'Get-MoltBackup'
+    'Get-MoltKey'
     'Get-MoltPlan'
     'New-MoltBackup'
     'New-MoltPlan'
@@ -26,6 +27,7 @@
     'Set-MoltBackup'
     'Test-MoltAudit'
     'Test-MoltBackup'
+    'Test-MoltKey'
     'Test-MoltPlan'
     'Test-MoltStore'
   )

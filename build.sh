@@ -18,7 +18,7 @@ Usage: ./build.sh <task>
   build   the module in output/MoltBeat.DR/ and the host output/molt/molt
   test    build, check the formatting, run all tests
   demo    back up, lose and restore a database of a throwaway PostgreSQL cluster
-  bench   measure against pg_dump and pg_restore
+  bench   measure against pg_dump and pg_restore, and what copies in S3 cost
   pack    the module as output/MoltBeat.DR-<version>.zip
   docs    the help files in en-US/ from docs/cmdlets/
   clean   remove everything that a build makes

@@ -18,6 +18,7 @@ public sealed class NewMoltBackupCommand : StoreCommand
     /// <summary>Connection string of the database: a postgresql:// URI or libpq keywords. Without it the plan's databases, DATABASE_URL, then libpq's variables.</summary>
     [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [Alias("ConnectionString")]
+    [ValidateNotNullOrEmpty]
     public string? DatabaseUrl { get; set; }
 
     /// <summary>Only these databases of the plan, by their names there.</summary>

@@ -28,6 +28,7 @@ public sealed class RestoreMoltBackupCommand : KeyCommand
     /// <summary>The server to restore to, as a connection string; its database need not exist. Without it the plan's, DATABASE_URL, then libpq's variables.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [Alias("ConnectionString")]
+    [ValidateNotNullOrEmpty]
     public string? DatabaseUrl { get; set; }
 
     /// <summary>Role and password, over what the connection string says.</summary>

@@ -111,7 +111,23 @@ public abstract class StoreCommand : MoltCommand
     }
 
     /// <summary>Relative paths are of the session's own location.</summary>
-    private string Absolute(string text) => StoreSettings.IsUri(text) ? text : GetUnresolvedProviderPathFromPSPath(text);
+    /// <exception cref="MoltException"><c>StoreInvalid</c> for what looks like an address of something else.</exception>
+    private string Absolute(string text)
+    {
+        if (StoreSettings.IsUri(text))
+        {
+            return text;
+        }
+
+        try
+        {
+            return GetUnresolvedProviderPathFromPSPath(text);
+        }
+        catch (Exception e) when (e is System.Management.Automation.DriveNotFoundException or ProviderNotFoundException)
+        {
+            throw new MoltException("StoreInvalid", ErrorKind.InvalidArgument, $"What stands before the colon is no drive: {e.Message}", "Name a folder, or a bucket as s3://bucket/prefix.", null, e);
+        }
+    }
 
     private Dictionary<string, string>? Options()
         => StoreOption?.Cast<DictionaryEntry>().ToDictionary(e => Convert.ToString(e.Key, CultureInfo.InvariantCulture)!, e => Convert.ToString(e.Value, CultureInfo.InvariantCulture) ?? "");

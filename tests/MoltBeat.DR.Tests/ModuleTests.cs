@@ -12,6 +12,7 @@ public sealed class ModuleTests : IDisposable
         "Copy-MoltBackup",
         "Get-MoltAudit",
         "Get-MoltBackup",
+        "Get-MoltKey",
         "Get-MoltPlan",
         "New-MoltBackup",
         "New-MoltPlan",
@@ -20,6 +21,7 @@ public sealed class ModuleTests : IDisposable
         "Set-MoltBackup",
         "Test-MoltAudit",
         "Test-MoltBackup",
+        "Test-MoltKey",
         "Test-MoltPlan",
         "Test-MoltStore",
     ];

@@ -23,9 +23,18 @@ internal static class MoltProcess
         => RunWithAsync(variables, Limit, arguments);
 
     /// <summary>Runs with further variables in its environment, and for longer than others may.</summary>
-    public static async Task<ProcessResult> RunWithAsync(IReadOnlyDictionary<string, string?> variables, TimeSpan limit, params string[] arguments)
+    public static Task<ProcessResult> RunWithAsync(IReadOnlyDictionary<string, string?> variables, TimeSpan limit, params string[] arguments)
+        => RunToEndAsync(Staged.Molt, arguments, variables, limit);
+
+    /// <summary>The same as somebody who is not root, to whom folders can be closed.</summary>
+    public static Task<ProcessResult> RunAsOrdinaryUserAsync(IReadOnlyDictionary<string, string?> variables, params string[] arguments)
+        => Environment.IsPrivilegedProcess
+            ? RunToEndAsync("setpriv", ["--reuid=postgres", "--regid=postgres", "--init-groups", Staged.Molt, .. arguments], variables, Limit)
+            : RunWithAsync(variables, arguments);
+
+    private static async Task<ProcessResult> RunToEndAsync(string file, string[] arguments, IReadOnlyDictionary<string, string?> variables, TimeSpan limit)
     {
-        using var process = Start(Staged.Molt, arguments, variables);
+        using var process = Start(file, arguments, variables);
         process.StandardInput.Close();
         return await EndAsync(process, limit);
     }

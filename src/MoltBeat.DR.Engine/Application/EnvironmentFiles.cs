@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Security.Cryptography;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Plan;
 
@@ -52,10 +53,17 @@ public static class EnvironmentFiles
             }
 
             var buffer = new byte[Math.Min(facts.Length, LargestFile) + 1];
-            var length = file.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false);
-            return length > LargestFile || length == buffer.Length && facts.Length == LargestFile ? throw TooLarge(path, facts.Length)
-                : length == facts.Length && facts.Unchanged(UnixFile.Look(file.SafeFileHandle)) ? (buffer[..length], facts)
-                : throw new MoltException("EnvironmentFileChanging", ErrorKind.Busy, $"{path} was written to while it was read.", "Back up again when it is at rest.", path);
+            try
+            {
+                var length = file.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false);
+                return length > LargestFile ? throw TooLarge(path, facts.Length)
+                    : length == facts.Length && facts.Unchanged(UnixFile.Look(file.SafeFileHandle)) ? (buffer[..length], facts)
+                    : throw new MoltException("EnvironmentFileChanging", ErrorKind.Busy, $"{path} was written to while it was read.", "Back up again when it is at rest.", path);
+            }
+            finally
+            {
+                CryptographicOperations.ZeroMemory(buffer);
+            }
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {

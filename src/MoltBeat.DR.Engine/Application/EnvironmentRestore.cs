@@ -19,7 +19,7 @@ public sealed class EnvironmentRestore : IExtraRestore
     /// <param name="force">Whether a file that is there may be replaced.</param>
     public EnvironmentRestore(string? folder, bool force)
     {
-        this.folder = folder;
+        this.folder = folder is null ? null : Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
         this.force = force;
     }
 

@@ -40,6 +40,8 @@ public sealed class FolderCapture : ICapture
 
     public string Name => folder.Name;
 
+    public long ExpectedBytes { get; private set; }
+
     /// <summary>Captures for the folders that are named.</summary>
     public static IReadOnlyList<FolderCapture> Of(IEnumerable<PlannedFolder> folders) => [.. folders.Select(f => new FolderCapture(f))];
 
@@ -97,6 +99,7 @@ public sealed class FolderCapture : ICapture
             }
 
             CheckSize(all);
+            ExpectedBytes = all;
         }, cancellationToken).ConfigureAwait(false);
     }
 

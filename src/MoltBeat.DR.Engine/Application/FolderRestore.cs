@@ -64,6 +64,11 @@ public sealed class FolderRestore : IExtraRestore
         {
             _ = Look(item.Target);
             Directory.CreateDirectory(root);
+            foreach (var left in Directory.EnumerateDirectories(root, $".{top}.restoring_*"))
+            {
+                observer.Warning($"{left} is left from a restore that was cut short, if none is running. Remove it.");
+            }
+
             if (OperatingSystem.IsWindows())
             {
                 Directory.CreateDirectory(work);

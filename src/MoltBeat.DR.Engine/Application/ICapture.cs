@@ -14,6 +14,9 @@ public interface ICapture
     /// <summary>What it is called in the plan, and in errors; not twice among captures of a kind.</summary>
     string Name { get; }
 
+    /// <summary>About how many bytes it will have, rather too many than too few; 0 when nobody knows. Asked for once it is prepared.</summary>
+    long ExpectedBytes => 0;
+
     /// <summary>Looks, before any work is done, whether it can be read at all.</summary>
     /// <param name="context">What kind of backup it will be.</param>
     /// <param name="cancellationToken">Stops it.</param>

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
@@ -39,6 +40,10 @@ internal static partial class UnixFile
     private const uint BasicStats = 0x7ff; // STATX_BASIC_STATS
     private const int Enoent = 2;
     private const int Enotdir = 20;
+
+    // Found once, as files are many and names may come from a directory service; one that is missing may come yet.
+    private static readonly ConcurrentDictionary<string, int> Users = new(StringComparer.Ordinal);
+    private static readonly ConcurrentDictionary<string, int> Groups = new(StringComparer.Ordinal);
 
     /// <summary>Whether this process may give files to others.</summary>
     public static bool MayGiveAway => OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess;
@@ -146,7 +151,7 @@ internal static partial class UnixFile
             return null;
         }
 
-        var (user, members) = (IdOf(owner, FindUser), IdOf(group, FindGroup));
+        var (user, members) = (IdOf(owner, FindUser, Users), IdOf(group, FindGroup, Groups));
         if (ChangeOwner(Here, path, user ?? -1, members ?? -1, NoFollow) != 0)
         {
             return $"it could not be given to {owner}:{group} (errno {Marshal.GetLastPInvokeError()})";
@@ -195,17 +200,22 @@ internal static partial class UnixFile
 
     private static string Number(int id) => unchecked((uint)id).ToString(System.Globalization.CultureInfo.InvariantCulture);
 
-    private static int? IdOf(string? name, GetByName find)
+    private static int? IdOf(string? name, GetByName find, ConcurrentDictionary<string, int> known)
     {
         if (name is null)
         {
             return null;
         }
 
+        if (known.TryGetValue(name, out var id))
+        {
+            return id;
+        }
+
         var (record, strings) = Buffers();
         if (find(name, record, strings, strings.Length, out var found) == 0 && found != 0)
         {
-            return MemoryMarshal.Read<int>(record.AsSpan(2 * nint.Size));
+            return known[name] = MemoryMarshal.Read<int>(record.AsSpan(2 * nint.Size));
         }
 
         return uint.TryParse(name, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var number) ? unchecked((int)number) : null;

@@ -33,11 +33,11 @@ public static class ArchiveFormat
     public const string RedisFolder = "redis/";
     public const string FilesFolder = "files/";
 
-    /// <summary>Raw bytes after which a part ends at the next row.</summary>
+    /// <summary>Raw bytes after which a part ends at the next row, at most.</summary>
     public const int PartBytes = 64 << 20;
 
-    /// <summary>Compressed bytes of one part held in memory; a part that outgrows this (one huge row) is streamed out.</summary>
-    public const int PartBufferBytes = 72 << 20;
+    /// <summary>What a part may hold in memory beyond its raw bytes; one that outgrows both (a huge row) is streamed out.</summary>
+    public const int PartBufferSlack = 8 << 20;
 
     /// <summary>The most a reader takes for a manifest or the contents: far above a database of a million tables' parts.</summary>
     public const int MaxDescriptionBytes = 512 << 20;

@@ -10,7 +10,7 @@ namespace MoltBeat.DR.Engine.Archive;
 /// </summary>
 public static class StockTools
 {
-    public static byte[] Readme(string archive, string id, DatabaseProperties database, string serverVersion, DateTimeOffset taken, IReadOnlyList<RecipientInfo> recipients)
+    public static byte[] Readme(string archive, string id, DatabaseProperties database, string serverVersion, DateTimeOffset taken, IReadOnlyList<RecipientInfo> recipients, IReadOnlyList<ExtraKind> extras)
     {
         var encrypted = recipients.Count > 0;
         var tools = encrypted ? "tar, gpg, zstd, psql and pg_restore" : "tar, zstd, psql and pg_restore";
@@ -45,16 +45,38 @@ public static class StockTools
 
                 tar -xOf {archive} globals.sql.zst{ending}{open} | zstd -dc | less
 
-            If there are keys of Redis in it (redis/), each of those members holds the commands that bring its keys back, into a
-            Redis of the same version or a newer one. Keys that are there already are left alone and counted as errors:
-
-                tar -xOf {archive} redis/NAME.0001.zst{ending}{open} | zstd -dc | redis-cli -h HOST --pipe
-
-            What is in the file{(encrypted ? " (names of encrypted members end in .gpg)" : "")}: globals.sql.zst (roles, tablespaces), database.dump (everything but
+            {Beside(archive, extras, ending, open)}What is in the file{(encrypted ? " (names of encrypted members end in .gpg)" : "")}: globals.sql.zst (roles, tablespaces), database.dump (everything but
             the bulk of the rows, from pg_dump -Fc), data/ (rows, in COPY format, zstd), contents.json.zst (row counts and digests
             of every table), manifest.json (what lies where, with SHA-256), index (where the manifest is).
 
             """);
+    }
+
+    private static string Beside(string archive, IReadOnlyList<ExtraKind> extras, string ending, string open)
+    {
+        var text = new StringBuilder();
+        if (extras.Count > 0)
+        {
+            text.Append("Beside the database there are (tar -tf shows their names):\n\n");
+        }
+
+        if (extras.Contains(ExtraKind.Folder))
+        {
+            text.Append(CultureInfo.InvariantCulture, $"    tar -xOf {archive} files/NAME.tar.zst{ending}{open} | zstd -dc | tar -xp\n\n");
+        }
+
+        if (extras.Contains(ExtraKind.Environment))
+        {
+            text.Append(CultureInfo.InvariantCulture, $"    tar -xOf {archive} environment/NAME.zst{ending}{open} | (umask 077; zstd -dc > .env)\n\n");
+        }
+
+        if (extras.Contains(ExtraKind.Redis))
+        {
+            text.Append(CultureInfo.InvariantCulture, $"    tar -xOf {archive} redis/NAME.0001.zst{ending}{open} | zstd -dc | redis-cli -h HOST --pipe\n\n");
+            text.Append("(into a Redis of the same version or a newer one; keys that are there already are left alone, and counted as errors)\n\n");
+        }
+
+        return text.ToString();
     }
 
     /// <summary>What the script must know of this archive's database: shell functions that print SQL, and one that loads all rows.</summary>

@@ -55,8 +55,8 @@ public sealed class TableWriter
     /// <summary><see cref="ArchiveFormat.PartBytes"/>; tests make it small.</summary>
     internal long PartBytes { get; init; } = ArchiveFormat.PartBytes;
 
-    /// <summary><see cref="ArchiveFormat.PartBufferBytes"/>; tests make it small.</summary>
-    internal long PartBufferBytes { get; init; } = ArchiveFormat.PartBufferBytes;
+    /// <summary>Stored bytes of one part held in memory; tests make it small.</summary>
+    internal long PartBufferBytes { get; init; } = ArchiveFormat.PartBytes + ArchiveFormat.PartBufferSlack;
 
     /// <summary>
     /// Takes one COPY stream to its end. One task reads and digests while another compresses, so that a single stream keeps

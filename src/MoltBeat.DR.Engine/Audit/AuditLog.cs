@@ -156,8 +156,13 @@ public sealed class AuditLog(AuditSettings settings)
         var (head, damaged) = AuditHead.Read(Folder);
         if (head is null)
         {
-            // A writer may have died between the very first line and its head.
             var why = damaged ? "audit.head could not be read" : last is { Sequence: > 1 } || (last is null && hasContent) ? "audit.head was missing" : null;
+            if (why is null)
+            {
+                // A writer has died between the very first line and its head. Should this one do so too, the next must not think that somebody took it away.
+                last?.Write(Folder);
+            }
+
             return (last ?? nothing, why);
         }
 

@@ -45,7 +45,8 @@ internal sealed class BackupDestinations : IDisposable
             destinations.stores.AddRange(settings.Select(s => BackupStores.Open(s, observer)));
 
             // All at once, so that the wait for one that does not answer is the only one.
-            var asked = destinations.stores.ConvertAll(s => (Store: s, Answer: s.CheckWritableAsync(cancellationToken)));
+            async Task<string?> AskAsync(IBackupStore store) => await store.CheckWritableAsync(cancellationToken).ConfigureAwait(false);
+            var asked = destinations.stores.ConvertAll(s => (Store: s, Answer: AskAsync(s)));
             await ((Task)Task.WhenAll(asked.Select(a => a.Answer))).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             foreach (var (store, answer) in asked)
             {
@@ -72,10 +73,11 @@ internal sealed class BackupDestinations : IDisposable
         }
     }
 
-    /// <summary>Removes what earlier backups that were cut short have left.</summary>
+    /// <summary>Removes what earlier backups that were cut short have left. A folder into which one cannot even look is given up; a bucket may forbid that alone.</summary>
+    /// <exception cref="MoltException">As of <see cref="OpenAsync"/>.</exception>
     public async Task SweepAsync(string prefix, IOperationObserver observer, CancellationToken cancellationToken)
     {
-        foreach (var store in stores)
+        foreach (var store in stores.ToList())
         {
             try
             {
@@ -84,11 +86,17 @@ internal sealed class BackupDestinations : IDisposable
                     observer.Warning($"Removed {swept}, which a backup that was cut short had left.");
                 }
             }
-            catch (MoltException e) when (store is not LocalStore)
+            catch (MoltException e) when (store is LocalStore)
+            {
+                Fail(store, e);
+            }
+            catch (MoltException e)
             {
                 observer.Verbose($"{store.Location} was not searched for leftovers: {e.Message}");
             }
         }
+
+        CheckEnough(stores.Count, "can be made");
     }
 
     /// <summary>Begins the archive in all stores.</summary>

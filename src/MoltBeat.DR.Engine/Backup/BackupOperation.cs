@@ -130,7 +130,7 @@ public sealed class BackupOperation
         var prefix = ArchiveFormat.SafeName(properties.Name, 100) + "_backup_";
         await destinations.SweepAsync(prefix, observer, cancellationToken).ConfigureAwait(false);
         var name = prefix + session.Taken.UtcDateTime.ToString("yyyyMMdd_HHmmss", CultureInfo.InvariantCulture) + ArchiveFormat.Extension;
-        var output = await destinations.CreateAsync(name, new NewArchive(session.Taken, selection.Copied.Sum(t => t.Bytes)), cancellationToken).ConfigureAwait(false);
+        var output = await destinations.CreateAsync(name, new NewArchive(session.Taken, selection.Copied.Sum(t => t.Bytes) + options.Captures.Sum(c => c.ExpectedBytes)), cancellationToken).ConfigureAwait(false);
         var archive = new ArchiveWriter(output, session.Taken, options.Seal) { CompressionLevel = options.CompressionLevel };
         await using (archive.ConfigureAwait(false))
         {
@@ -144,7 +144,7 @@ public sealed class BackupOperation
         var version = server.Version.ToString();
         var tables = selection.Copied.Select(t => (Table: t, Format: options.TextRows ? RowFormat.Text : t.Format)).ToList();
         var recipients = options.Seal?.Recipients ?? [];
-        await archive.AddAsync(ArchiveFormat.Readme, StockTools.Readme(name, id, properties, version, session.Taken, recipients), cancellationToken).ConfigureAwait(false);
+        await archive.AddAsync(ArchiveFormat.Readme, StockTools.Readme(name, id, properties, version, session.Taken, recipients, [.. options.Captures.Select(c => c.Kind).Distinct()]), cancellationToken).ConfigureAwait(false);
         var details = StockTools.RestoreDetails(properties, session.ServerVersion, tables);
         await archive.AddAsync(ArchiveFormat.RestoreScript, StockTools.RestoreScript(details, archive.Encrypts), cancellationToken, executable: true).ConfigureAwait(false);
         string? canary = null;
@@ -183,7 +183,7 @@ public sealed class BackupOperation
             var queue = new Queue<TableRange>(ranges);
             var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             var dumped = DumpAsync(archive, dumpArguments, passwords, started, stop);
-            writers = tables.Select((t, i) => new TableWriter(archive, t.Table, t.Format, i + 1, options.CompressionLevel, dumped, progress.Add) { PartBytes = options.PartBytes }).ToList();
+            writers = tables.Select((t, i) => new TableWriter(archive, t.Table, t.Format, i + 1, options.CompressionLevel, dumped, progress.Add) { PartBytes = options.PartBytes, PartBufferBytes = options.PartBytes + ArchiveFormat.PartBufferSlack }).ToList();
             var byTable = writers.ToDictionary(w => w.Table);
             var jobs = new List<Task> { dumped, WatchLocksAsync(holder, started.Task, stop) };
             for (var i = 0; i < Math.Min(options.Jobs, Math.Max(ranges.Count, 1)); i++)

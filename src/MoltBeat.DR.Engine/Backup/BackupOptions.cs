@@ -10,6 +10,9 @@ public sealed record BackupOptions
 {
     public const int DefaultCompressionLevel = 1;
 
+    private const int MemoryForParts = 192 << 20;
+    private const int SmallestPart = 4 << 20;
+
     public required ConnectionSettings Connection { get; init; }
 
     /// <summary>The stores that get a copy each.</summary>
@@ -50,8 +53,8 @@ public sealed record BackupOptions
     /// <summary>The only folder to look for pg_dump in; null for PATH and the usual ones.</summary>
     public string? ClientToolFolder { get; init; }
 
-    /// <summary>Raw bytes after which a part ends.</summary>
-    internal int PartBytes { get; init; } = ArchiveFormat.PartBytes;
+    /// <summary>Raw bytes after which a part ends: fewer with many jobs, because each holds a part in memory, and rows may not compress at all.</summary>
+    internal int PartBytes { get => field > 0 ? field : Math.Clamp(MemoryForParts / Jobs, SmallestPart, ArchiveFormat.PartBytes); init; }
 
     /// <summary>The least bytes of a table that get a reader of their own.</summary>
     internal long RangeBytes { get; init; } = TableRange.SmallestRange;

@@ -104,6 +104,10 @@ public sealed class BackupCatalog(IReadOnlyList<IBackupStore> stores, ArchiveAcc
     public static Task RecordAsync(IBackupStore store, string archive, PinRecord record, CancellationToken cancellationToken)
         => store.PutRecordAsync(archive, RecordFile.NewName(record.Time, RecordFile.Pin), RecordFile.Write(record), cancellationToken);
 
+    /// <summary>Writes beside the archive that a private key has opened it.</summary>
+    public static Task RecordAsync(IBackupStore store, string archive, KeyProofRecord record, CancellationToken cancellationToken)
+        => store.PutRecordAsync(archive, RecordFile.NewName(record.Time, RecordFile.KeyProof), RecordFile.Write(record), cancellationToken);
+
     /// <summary>Writes the same record of a pin beside another copy. Done again, it changes nothing.</summary>
     public static Task RecordAsync(IBackupStore store, string archive, string record, PinRecord pin, CancellationToken cancellationToken)
         => store.PutRecordAsync(archive, record, RecordFile.Write(pin), cancellationToken);
@@ -185,7 +189,7 @@ public sealed class BackupCatalog(IReadOnlyList<IBackupStore> stores, ArchiveAcc
         {
             var records = await RecordsAsync(store, file, cancellationToken).ConfigureAwait(false);
             var known = BackupRecords.Parse(reader.Manifest.Id, records, DateTimeOffset.UtcNow);
-            return new BackupCopy(file.Name, reader.Manifest, reader.Index.ManifestSha256, new BackupLocation(store.Settings.Name, reader.Location, reader.Length, known.Verification) { Pin = known.Pin, Leases = known.Leases });
+            return new BackupCopy(file.Name, reader.Manifest, reader.Index.ManifestSha256, new BackupLocation(store.Settings.Name, reader.Location, reader.Length, known.Verification) { Pin = known.Pin, Leases = known.Leases, KeyProofs = known.KeyProofs });
         }
     }
 }

@@ -13,6 +13,9 @@ public sealed record BackupLocation(string Store, string Path, long Size, Verifi
     /// <summary>Who is reading it now.</summary>
     public IReadOnlyList<LeaseRecord> Leases { get; init; } = [];
 
+    /// <summary>The newest proof of each private key that opened it.</summary>
+    public IReadOnlyList<KeyProofRecord> KeyProofs { get; init; } = [];
+
     public override string ToString() => Path;
 }
 

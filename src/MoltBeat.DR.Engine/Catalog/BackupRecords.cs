@@ -15,11 +15,12 @@ public sealed class BackupRecords
     /// <summary>A lease counts this long from when it was taken.</summary>
     public static readonly TimeSpan LeaseTime = TimeSpan.FromHours(1);
 
-    private BackupRecords(VerificationRecord? verification, PinRecord? pin, IReadOnlyList<LeaseRecord> leases)
+    private BackupRecords(VerificationRecord? verification, PinRecord? pin, IReadOnlyList<LeaseRecord> leases, IReadOnlyList<KeyProofRecord> keyProofs)
     {
         Verification = verification;
         Pin = pin;
         Leases = leases;
+        KeyProofs = keyProofs;
     }
 
     /// <summary>The newest verification, the failed one of two at the same time; null when there was none.</summary>
@@ -30,6 +31,9 @@ public sealed class BackupRecords
 
     /// <summary>Leases that hold now, the longest first.</summary>
     public IReadOnlyList<LeaseRecord> Leases { get; }
+
+    /// <summary>The newest proof of each private key, the newest first.</summary>
+    public IReadOnlyList<KeyProofRecord> KeyProofs { get; }
 
     /// <summary>Reads them all.</summary>
     /// <param name="backupId">Whose they are to be: records of another backup that once bore its name say nothing about it.</param>
@@ -42,6 +46,7 @@ public sealed class BackupRecords
         var verifications = new List<VerificationRecord>();
         var pins = new List<PinRecord>();
         var leases = new List<LeaseRecord>();
+        var proofs = new List<KeyProofRecord>();
         foreach (var (name, content) in records)
         {
             if (RecordFile.IsKind(name, RecordFile.Verification))
@@ -57,6 +62,13 @@ public sealed class BackupRecords
                 pins.Add(Read(content, StrictRecordJson.Default.PinRecord)
                     ?? new PinRecord(backupId, true, Unreadable, Unknown, Unknown, RecordFile.TimeOf(name) ?? DateTimeOffset.MaxValue));
             }
+            else if (RecordFile.IsKind(name, RecordFile.KeyProof))
+            {
+                if (Read(content, StrictRecordJson.Default.KeyProofRecord) is { } proof)
+                {
+                    proofs.Add(proof);
+                }
+            }
             else if (RecordFile.IsKind(name, RecordFile.Lease))
             {
                 leases.Add(Read(content, StrictRecordJson.Default.LeaseRecord) ?? UnreadableLease(backupId, RecordFile.TimeOf(name) ?? now));
@@ -69,7 +81,9 @@ public sealed class BackupRecords
         return new BackupRecords(
             verifications.Where(v => v.BackupId == backupId).OrderByDescending(v => v.Time).ThenBy(v => v.Passed).FirstOrDefault(),
             pin is { Pinned: true } ? pin : null,
-            [.. leases.Where(l => l.BackupId == backupId && l.Until > now).OrderByDescending(l => l.Until).ThenBy(l => l.Host, StringComparer.Ordinal).ThenBy(l => l.Process)]);
+            [.. leases.Where(l => l.BackupId == backupId && l.Until > now).OrderByDescending(l => l.Until).ThenBy(l => l.Host, StringComparer.Ordinal).ThenBy(l => l.Process)],
+            // Proven in the future: by a wrong clock, and nobody would ask for another proof for as long.
+            [.. proofs.Where(p => p.BackupId == backupId && p.Time <= now + BackupCatalog.ClockTolerance).OrderByDescending(p => p.Time).DistinctBy(p => p.Fingerprint, StringComparer.OrdinalIgnoreCase)]);
     }
 
     private static LeaseRecord UnreadableLease(string backupId, DateTimeOffset taken)

@@ -10,6 +10,7 @@ internal static class RecordFile
     public const string Verification = "verification";
     public const string Pin = "pin";
     public const string Lease = "lease";
+    public const string KeyProof = "keyproof";
     private const string TimeFormat = "yyyyMMddTHHmmss'Z'";
 
     public static string NewName(DateTimeOffset time, string kind)
@@ -26,6 +27,8 @@ internal static class RecordFile
 
     public static byte[] Write(PinRecord record) => JsonSerializer.SerializeToUtf8Bytes(record, StrictRecordJson.Default.PinRecord);
 
+    public static byte[] Write(KeyProofRecord record) => JsonSerializer.SerializeToUtf8Bytes(record, StrictRecordJson.Default.KeyProofRecord);
+
     public static byte[] Write(LeaseRecord record) => JsonSerializer.SerializeToUtf8Bytes(record, StrictRecordJson.Default.LeaseRecord);
 }
 
@@ -33,4 +36,5 @@ internal static class RecordFile
 [JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(PinRecord))]
 [JsonSerializable(typeof(LeaseRecord))]
+[JsonSerializable(typeof(KeyProofRecord))]
 internal sealed partial class StrictRecordJson : JsonSerializerContext;

@@ -3,7 +3,7 @@ using MoltBeat.DR.Engine.Archive;
 namespace MoltBeat.DR.Engine.Encryption;
 
 /// <summary>Opens with what is only looked for when there is something to open: a readable backup needs no gpg.</summary>
-public sealed class DeferredOpener : IMemberOpener, IDisposable
+public sealed class DeferredOpener : IMemberOpener, IKeyProver, IDisposable
 {
     private readonly Lazy<OpenPgpOpener> opener;
 
@@ -12,6 +12,9 @@ public sealed class DeferredOpener : IMemberOpener, IDisposable
     internal DeferredOpener(OpenPgpOpener found) => opener = new Lazy<OpenPgpOpener>(found);
 
     public Task<Stream> OpenAsync(Stream message, string member, CancellationToken cancellationToken) => opener.Value.OpenAsync(message, member, cancellationToken);
+
+    public Task<IReadOnlyList<KeyTrial>> TryEachAsync(ReadOnlyMemory<byte> message, string member, CancellationToken cancellationToken)
+        => opener.Value.TryEachAsync(message, member, cancellationToken);
 
     public void Dispose()
     {

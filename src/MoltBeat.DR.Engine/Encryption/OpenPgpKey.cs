@@ -69,6 +69,17 @@ public sealed class OpenPgpKey
     /// <summary>When the primary key expires, and with it all of them; null for never.</summary>
     public DateTimeOffset? Expires => Primary.Expires;
 
+    /// <summary>When nothing more can be encrypted to it: the key's own expiry, or that of its last subkey that encrypts; null for never.</summary>
+    public DateTimeOffset? EncryptionExpires
+    {
+        get
+        {
+            var parts = Subkeys.Where(s => s is { Bound: true, CanEncrypt: true, Revoked: null }).ToList();
+            var last = parts.Count > 0 && parts.TrueForAll(p => p.Expires is not null) ? parts.Max(p => p.Expires) : null;
+            return last < Expires || Expires is null ? last : Expires;
+        }
+    }
+
     public bool IsRevoked => Primary.Revoked is not null;
 
     /// <summary>Where it was read from: a path, or what was looked up in the keyring.</summary>

@@ -7,9 +7,10 @@ namespace MoltBeat.DR.Engine.Encryption;
 /// Opens encrypted members with a private key: out of a file, or kept by GnuPG's agent. The private key is used once for all
 /// members that have the same session key packets, as those of one archive have. Dispose of it to wipe the keys.
 /// </summary>
-public sealed class OpenPgpOpener : IMemberOpener, IDisposable
+public sealed class OpenPgpOpener : IMemberOpener, IKeyProver, IDisposable
 {
     private const int MostPackets = 256;
+    private const int LargestTrial = 4 << 20;
 
     private readonly ISessionKeySource source;
     private readonly Dictionary<string, SessionKey> known = new(StringComparer.Ordinal);
@@ -57,12 +58,35 @@ public sealed class OpenPgpOpener : IMemberOpener, IDisposable
         }
     }
 
-    /// <summary>The session key of a message's session key packets, to encrypt more with it. The caller disposes it.</summary>
-    internal async Task<SessionKey> SessionKeyAsync(Stream message, string member, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<KeyTrial>> TryEachAsync(ReadOnlyMemory<byte> message, string member, CancellationToken cancellationToken)
     {
-        using var packets = new PacketSource(message);
-        var (keys, _) = await ReadKeysAsync(packets, member, cancellationToken).ConfigureAwait(false);
-        return await KeyAsync(keys, member, cancellationToken).ConfigureAwait(false);
+        if (message.Length > LargestTrial)
+        {
+            throw OpenPgpErrors.NotOpenPgp(member, "it is larger than any real one");
+        }
+
+        List<SessionKeyPacket> keys;
+        using (var packets = new PacketSource(new MemoryStream(message.ToArray())))
+        {
+            (keys, _) = await ReadKeysAsync(packets, member, cancellationToken).ConfigureAwait(false);
+        }
+
+        List<KeyTrial> trials = [];
+        foreach (var packet in keys)
+        {
+            try
+            {
+                // Never from what is known already: the private key itself is to open it.
+                using var key = await source.FindAsync([packet], member, cancellationToken).ConfigureAwait(false);
+                trials.Add(new KeyTrial(packet.KeyIdText, await OpenAsync(message, key, member, cancellationToken).ConfigureAwait(false), null));
+            }
+            catch (MoltException e) when (e.Id != "GpgMissing")
+            {
+                trials.Add(new KeyTrial(packet.KeyIdText, null, e));
+            }
+        }
+
+        return trials;
     }
 
     public void Dispose()
@@ -79,6 +103,21 @@ public sealed class OpenPgpOpener : IMemberOpener, IDisposable
         }
 
         source.Dispose();
+    }
+
+    private static async Task<byte[]> OpenAsync(ReadOnlyMemory<byte> message, SessionKey key, string member, CancellationToken cancellationToken)
+    {
+        var stored = new MemoryStream(message.ToArray());
+        var packets = new PacketSource(stored);
+        var (_, body) = await ReadKeysAsync(packets, member, cancellationToken).ConfigureAwait(false);
+        var opened = new OpenedMember(stored, packets, body, key, member);
+        await using (opened.ConfigureAwait(false))
+        {
+            await opened.BeginAsync(cancellationToken).ConfigureAwait(false);
+            using var plain = new MemoryStream();
+            await opened.CopyToAsync(plain, cancellationToken).ConfigureAwait(false);
+            return plain.ToArray();
+        }
     }
 
     private static async Task<(List<SessionKeyPacket> Keys, PacketBody Data)> ReadKeysAsync(PacketSource packets, string member, CancellationToken cancellationToken)

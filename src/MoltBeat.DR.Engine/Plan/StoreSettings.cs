@@ -113,7 +113,7 @@ public sealed record StoreSettings
         var prefix = slash < 0 ? "" : path[(slash + 1)..].Trim('/');
         if (bucket.Length is < 3 or > 63 || !bucket.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_'))
         {
-            throw Invalid(text, $"'{bucket}' is no name of a bucket");
+            throw Invalid(text, $"'{Shown(bucket)}' is no name of a bucket{(bucket.Contains('@', StringComparison.Ordinal) ? "; credentials do not belong there: they come from the environment, a profile or the machine's role" : "")}");
         }
 
         if (prefix.Split('/').Any(p => p is "." or "..") || prefix.Any(char.IsControl) || Encoding.UTF8.GetByteCount(prefix) > 700)
@@ -128,7 +128,7 @@ public sealed record StoreSettings
             var equals = pair.IndexOf('=', StringComparison.Ordinal);
             if (equals <= 0)
             {
-                throw Invalid(text, $"'{pair}' is no setting: name=value is");
+                throw Invalid(text, "one of its settings is not of the form name=value");
             }
 
             all[pair[..equals]] = Uri.UnescapeDataString(pair[(equals + 1)..]);
@@ -217,6 +217,14 @@ public sealed record StoreSettings
             : KmsKey is not null && Encryption != "aws:kms" ? throw Invalid(text, "a kmsKey goes with encryption=aws:kms") : this;
 
     private static MoltException Invalid(string text, string why)
-        => new("StoreInvalid", ErrorKind.InvalidArgument, $"{text} names no store: {why}.",
-            "Name a folder, or a bucket as s3://bucket/prefix, with settings behind a question mark: s3://bucket/prefix?region=eu-central-1&storageClass=STANDARD_IA.", text);
+        => new("StoreInvalid", ErrorKind.InvalidArgument, $"{Shown(text)} names no store: {why}.",
+            "Name a folder, or a bucket as s3://bucket/prefix, with settings behind a question mark: s3://bucket/prefix?region=eu-central-1&storageClass=STANDARD_IA.", Shown(text));
+
+    /// <summary>Without the values of settings and without what stands before an @: somebody may have put a secret there.</summary>
+    private static string Shown(string text)
+    {
+        var (address, query) = text.IndexOf('?', StringComparison.Ordinal) is var at and >= 0 ? (text[..at], "?…") : (text, "");
+        var user = address.LastIndexOf('@');
+        return (user < 0 ? address : (address.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) ? Scheme : "") + "…" + address[user..]) + query;
+    }
 }

@@ -223,7 +223,7 @@ internal sealed class FanOutOutput : IArchiveOutput
                     var header = new byte[TarHeader.BlockBytes];
                     await leader!.ReadBackAsync(openAt, header, cancellationToken).ConfigureAwait(false);
                     await heir.Output!.AppendOpenAsync(header, cancellationToken).ConfigureAwait(false);
-                    await FollowingPump.CopyAsync(leader, heir.Output, Position, cancellationToken).ConfigureAwait(false);
+                    await FollowingPump.CopyAsync(leader, heir.Output, Position, new byte[1 << 16], cancellationToken).ConfigureAwait(false);
                 }
             }
             catch (MoltException e)

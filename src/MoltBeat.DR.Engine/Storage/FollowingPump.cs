@@ -29,9 +29,13 @@ internal sealed class FollowingPump
     public void End(long position) => Change(() => (reached, end) = (position, position));
 
     /// <summary>Copies from the target's end to a position.</summary>
-    public static async Task CopyAsync(LocalOutput source, IArchiveOutput target, long to, CancellationToken cancellationToken)
+    /// <param name="source">The growing file.</param>
+    /// <param name="target">Where to.</param>
+    /// <param name="to">The position.</param>
+    /// <param name="buffer">Of any size; one for all calls, as a new megabyte for each would be hundreds of them.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    public static async Task CopyAsync(LocalOutput source, IArchiveOutput target, long to, byte[] buffer, CancellationToken cancellationToken)
     {
-        var buffer = new byte[(int)Math.Min(Chunk, Math.Max(to - target.Position, 0))];
         while (target.Position < to)
         {
             var piece = buffer.AsMemory(0, (int)Math.Min(buffer.Length, to - target.Position));
@@ -44,6 +48,7 @@ internal sealed class FollowingPump
 
     private async Task RunAsync(LocalOutput source, IArchiveOutput target, CancellationToken cancellationToken)
     {
+        var buffer = new byte[Chunk];
         while (true)
         {
             Task wait;
@@ -57,7 +62,7 @@ internal sealed class FollowingPump
 
             if (last || to - target.Position >= Chunk)
             {
-                await CopyAsync(source, target, to, cancellationToken).ConfigureAwait(false);
+                await CopyAsync(source, target, to, buffer, cancellationToken).ConfigureAwait(false);
             }
 
             if (last)

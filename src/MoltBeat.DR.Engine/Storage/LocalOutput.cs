@@ -79,7 +79,7 @@ internal sealed class LocalOutput : IArchiveOutput
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw LocalStore.NotWritable(path, e);
+            throw Failed(e);
         }
     }
 
@@ -96,7 +96,7 @@ internal sealed class LocalOutput : IArchiveOutput
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw LocalStore.NotWritable(path, e);
+            throw Failed(e);
         }
     }
 
@@ -128,7 +128,7 @@ internal sealed class LocalOutput : IArchiveOutput
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw LocalStore.NotWritable(path, e);
+            throw Failed(e);
         }
     }
 
@@ -150,8 +150,16 @@ internal sealed class LocalOutput : IArchiveOutput
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw !done && File.Exists(path) ? Exists(path) : LocalStore.NotWritable(path, e);
+            throw !done && File.Exists(path) ? Exists(path) : Failed(e);
         }
+    }
+
+    /// <summary>What has arrived of a copy is kept for the next attempt, but not on a disk that it has filled.</summary>
+    private MoltException Failed(Exception e)
+    {
+        var failure = LocalStore.NotWritable(path, e);
+        keep &= failure.Id != "StoreFull";
+        return failure;
     }
 
     public async ValueTask DisposeAsync()

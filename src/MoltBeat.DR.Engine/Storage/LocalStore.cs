@@ -52,10 +52,16 @@ public sealed class LocalStore : IBackupStore
             return Task.FromResult<string?>(null);
         }
 
-        var open = File.GetUnixFileMode(folder) & OpenToOthers;
-        return Task.FromResult(open == 0
-            ? null
-            : $"The backup folder {folder} is open to other users ({Convert.ToString((int)File.GetUnixFileMode(folder), 8)}); it should be 0700: chmod 700 '{folder}'.");
+        try
+        {
+            var mode = File.GetUnixFileMode(folder);
+            return Task.FromResult((mode & OpenToOthers) == 0 ? null
+                : $"The backup folder {folder} is open to other users ({Convert.ToString((int)mode, 8)}); it should be 0700: chmod 700 '{folder}'.");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw NotWritable(folder, e);
+        }
     }
 
     public void Dispose()

@@ -27,7 +27,7 @@ internal static class S3Errors
     /// <returns>Null for what has nothing to do with the store.</returns>
     public static MoltException? Translate(Exception e, StoreSettings settings, string? key)
     {
-        var store = settings.Location;
+        var store = Shown(settings);
         var target = key is null ? store : $"s3://{settings.Bucket}/{key}";
         MoltException Of(string id, ErrorKind kind, string message, string remedy) => new(id, kind, message, remedy, target, e);
         return e switch
@@ -50,10 +50,11 @@ internal static class S3Errors
 
     private static MoltException Answered(AmazonS3Exception e, StoreSettings settings, string target, Func<string, ErrorKind, string, string, MoltException> of)
     {
-        var store = settings.Location;
+        var store = Shown(settings);
+        var why = string.IsNullOrWhiteSpace(e.Message) ? "" : ": " + e.Message;
         return e.ErrorCode switch
         {
-            "NoSuchBucket" => of("StoreNotFound", ErrorKind.NotFound, $"There is no bucket {settings.Bucket} ({Where(settings)}).", "Make it, private and with versioning, or correct the name, the region or the endpoint."),
+            "NoSuchBucket" => of("StoreNotFound", ErrorKind.NotFound, $"There is no bucket {settings.Bucket} at {settings.Endpoint?.Authority ?? settings.Region ?? "Amazon S3"}.", "Make it, private and with versioning, or correct the name, the region or the endpoint."),
             "NoSuchKey" or "NotFound" => of("BackupNotFound", ErrorKind.NotFound, $"There is no backup {target}.", "List what is there with Get-MoltBackup."),
             "InvalidAccessKeyId" or "SignatureDoesNotMatch" or "InvalidClientTokenId" or "UnrecognizedClientException"
                 => of("StoreCredentialsInvalid", ErrorKind.AuthenticationFailed, $"{store} does not accept the credentials ({e.ErrorCode}).", "Check key and secret, and whether they belong to this endpoint."),
@@ -61,7 +62,7 @@ internal static class S3Errors
                 => of("StoreCredentialsExpired", ErrorKind.AuthenticationFailed, $"The credentials for {store} have expired ({e.ErrorCode}).", "Renew them (aws sso login, a new session token), then run the command again."),
             "RequestTimeTooSkewed" => of("StoreClockSkew", ErrorKind.AuthenticationFailed, $"{store} refuses requests because this machine's clock is wrong by more than 15 minutes.", "Set the clock (timedatectl set-ntp true)."),
             "PermanentRedirect" or "TemporaryRedirect" or "AuthorizationHeaderMalformed" or "IllegalLocationConstraintException"
-                => of("StoreWrongRegion", ErrorKind.InvalidData, $"{store} is in another region than {settings.Region ?? "the one configured"}: {e.Message}", "Give its region: region=… in the store's URI or plan, or AWS_REGION."),
+                => of("StoreWrongRegion", ErrorKind.InvalidData, $"{store} is in another region than {settings.Region ?? "the one configured"} ({e.ErrorCode}{why}).", "Give its region: region=… in the store's URI or plan, or AWS_REGION."),
             "QuotaExceeded" or "XMinioStorageFull" or "InsufficientStorage" or "StorageFull" or "EntityTooLarge"
                 => of("StoreFull", ErrorKind.ResourceFull, $"There is no space left in {store} ({e.ErrorCode}).", "Raise the quota or remove old backups (Remove-MoltBackup -Expired)."),
             "InvalidObjectState" => of("StoreArchived", ErrorKind.NotSupported, $"{target} lies in a storage class that cannot be read at once.", "Have the service bring it back first (aws s3api restore-object), or use another copy."),
@@ -70,12 +71,12 @@ internal static class S3Errors
             _ => e.StatusCode switch
             {
                 HttpStatusCode.Forbidden or HttpStatusCode.Unauthorized
-                    => of("StoreDenied", ErrorKind.PermissionDenied, $"{store} refuses this user ({e.ErrorCode ?? "403"}): {e.Message}", "The policy must allow s3:ListBucket, s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload there, and the key of its encryption."),
+                    => of("StoreDenied", ErrorKind.PermissionDenied, $"{store} refuses this user ({e.ErrorCode ?? "403"}{why}).", "The policy must allow s3:ListBucket, s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload there, and the key of its encryption. Some services say the same of a wrong access key."),
                 HttpStatusCode.NotFound => of("BackupNotFound", ErrorKind.NotFound, $"There is no backup {target}.", "List what is there with Get-MoltBackup."),
                 HttpStatusCode.InsufficientStorage => of("StoreFull", ErrorKind.ResourceFull, $"There is no space left in {store}.", "Raise the quota or remove old backups (Remove-MoltBackup -Expired)."),
                 HttpStatusCode.PreconditionFailed => of("BackupExists", ErrorKind.AlreadyExists, $"{target} is there already.", "Nothing is overwritten. Try again a second later."),
                 >= HttpStatusCode.InternalServerError => Unavailable(),
-                _ => of("StoreFailed", ErrorKind.Failed, $"{store} refuses a request ({e.ErrorCode ?? ((int)e.StatusCode).ToString(CultureInfo.InvariantCulture)}): {e.Message}", "See what the service's documentation says of that code."),
+                _ => of("StoreFailed", ErrorKind.Failed, $"{store} refuses a request ({e.ErrorCode ?? ((int)e.StatusCode).ToString(CultureInfo.InvariantCulture)}{why}).", "See what the service's documentation says of that code; often it does not know the storage class, the key or the lock that the store's settings ask for."),
             },
         };
 
@@ -86,7 +87,8 @@ internal static class S3Errors
     private static T? Within<T>(Exception? e)
         where T : Exception => e is null or T ? e as T : Within<T>(e.InnerException);
 
-    private static string Where(StoreSettings settings) => settings.Endpoint?.ToString() ?? settings.Region ?? "Amazon S3";
+    /// <summary>Two services may have a bucket of one name each.</summary>
+    private static string Shown(StoreSettings settings) => settings.Endpoint is null ? settings.Location : $"{settings.Location} at {settings.Endpoint.Authority}";
 
     private static string Innermost(Exception e)
     {

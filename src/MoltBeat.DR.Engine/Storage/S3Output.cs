@@ -74,7 +74,7 @@ internal sealed class S3Output : IArchiveOutput
         }
         catch (Exception e) when (e is not MoltException && !cancellationToken.IsCancellationRequested && S3Errors.Translate(e, settings, key) is { } translated)
         {
-            throw translated;
+            throw Failed(translated);
         }
 
         await CommitAsync(cancellationToken).ConfigureAwait(false);
@@ -170,7 +170,7 @@ internal sealed class S3Output : IArchiveOutput
         }
         catch (Exception e) when (e is not MoltException && !cancellationToken.IsCancellationRequested && S3Errors.Translate(e, settings, key) is { } translated)
         {
-            throw translated;
+            throw Failed(translated);
         }
     }
 
@@ -196,6 +196,13 @@ internal sealed class S3Output : IArchiveOutput
 
         stop.Dispose();
         slots.Dispose();
+    }
+
+    /// <summary>What has arrived of a copy is kept for the next attempt, but not where it is in the way.</summary>
+    private MoltException Failed(MoltException failure)
+    {
+        keep &= failure.Id != "StoreFull";
+        return failure;
     }
 
     private byte[] Buffer(int size)
@@ -229,7 +236,7 @@ internal sealed class S3Output : IArchiveOutput
         }
         catch (Exception e) when (e is not MoltException && !cancellationToken.IsCancellationRequested && S3Errors.Translate(e, settings, key) is { } translated)
         {
-            throw translated;
+            throw Failed(translated);
         }
     }
 

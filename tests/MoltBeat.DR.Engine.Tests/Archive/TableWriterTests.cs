@@ -117,7 +117,7 @@ public class TableWriterTests
     }, format, 1, 1, Task.CompletedTask, (_, _) => { })
     {
         PartBytes = partBytes,
-        PartBufferBytes = bufferBytes > 0 ? bufferBytes : ArchiveFormat.PartBufferBytes,
+        PartBufferBytes = bufferBytes > 0 ? bufferBytes : ArchiveFormat.PartBytes + ArchiveFormat.PartBufferSlack,
     };
 
     private static async Task ExpectAsync(MemoryArchive archive, ArchiveWriter writer, TableContents contents, RowFormat format, IReadOnlyList<byte[]> rows)

@@ -135,6 +135,21 @@ public sealed class AuditLogTests : IDisposable
     }
 
     [Fact]
+    public async Task Writers_that_die_before_they_have_written_a_head_leave_no_suspicion()
+    {
+        var log = new AuditLog(new AuditSettings(Folder));
+        log.Append(AuditSamples.Record());
+        File.Delete(Path.Combine(Folder, "audit.head"));
+
+        // The next one dies at the same place.
+        log.Append(AuditSamples.Record());
+        var lines = await File.ReadAllLinesAsync(Current, Cancel);
+        await File.WriteAllTextAsync(Path.Combine(Folder, "audit.head"), $$"""{"sequence":1,"hash":"{{AuditLine.HashOf(Encoding.UTF8.GetBytes(lines[0]))}}"}""", Cancel);
+        log.Append(AuditSamples.Record());
+        Assert.Empty((await AuditTest.RunAsync(Folder, false, Cancel)).Problems);
+    }
+
+    [Fact]
     public async Task Rotation_keeps_the_chain_and_every_file()
     {
         var log = new AuditLog(new AuditSettings(Folder) { RotateBytes = 2000 });

@@ -35,6 +35,19 @@ public sealed class BackupPreviewTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public void However_many_jobs_there_are_their_parts_fit_into_memory()
+    {
+        foreach (var jobs in Enumerable.Range(1, 64))
+        {
+            var options = new BackupOptions { Connection = ConnectionSettings.Parse("host=127.0.0.1"), Destinations = [], Jobs = jobs };
+            Assert.InRange((long)options.PartBytes * jobs, 1, 256 << 20);
+            Assert.InRange(options.PartBytes, 4 << 20, 64 << 20);
+        }
+
+        Assert.Equal(64 << 20, new BackupOptions { Connection = ConnectionSettings.Parse("host=127.0.0.1"), Destinations = [], Jobs = 2 }.PartBytes);
+    }
+
+    [Fact]
     public async Task While_its_approval_is_awaited_nothing_is_locked()
     {
         await using var source = await postgres.CreateDatabaseAsync("planned");

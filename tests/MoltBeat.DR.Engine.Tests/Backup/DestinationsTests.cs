@@ -102,6 +102,16 @@ public sealed class DestinationsTests(PlacesDatabase places, CephFixture ceph) :
     }
 
     [Fact]
+    public async Task A_folder_that_cannot_be_made_harms_no_other_place()
+    {
+        await File.WriteAllTextAsync(Path.Combine(_folder, "file"), "", Cancel);
+        var backup = await BackupAsync([StoreSettings.Parse(Path.Combine(_folder, "file", "below")), _near.Store(), Folder]);
+        Assert.Equal("StoreNotWritable", Assert.Single(_problems).Id);
+        Assert.Equal("StoreNotWritable", Assert.Single(backup.Failures).ErrorId);
+        Assert.Equal(2, backup.Locations.Length);
+    }
+
+    [Fact]
     public async Task Stores_that_cannot_work_are_found_before_the_work_begins()
     {
         var nowhere = _near.Store() with { Bucket = "no-such-bucket" };
@@ -127,7 +137,9 @@ public sealed class DestinationsTests(PlacesDatabase places, CephFixture ceph) :
         var e = await Assert.ThrowsAsync<MoltException>(() => BackupAsync([_near.Store(through: proxy.Address)]));
         Assert.Equal(id, e.Id);
         Assert.Contains(_near.Name, e.Message, StringComparison.Ordinal);
+        Assert.Contains(proxy.Address.Authority, e.Message, StringComparison.Ordinal);
         Assert.NotNull(e.Remedy);
+        Assert.Equal(code == "RequestTimeTooSkewed", e.Message.Contains("clock", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -225,6 +237,20 @@ public sealed class DestinationsTests(PlacesDatabase places, CephFixture ceph) :
         await CopyAsync(_near.Store(through: proxy.Address), backup.Name, target);
         Assert.InRange(proxy.AnsweredBytes, 1, backup.Size - 1_000_000);
         Assert.Empty(Directory.GetFiles(target.Folder!, "*.partial"));
+    }
+
+    [Fact]
+    public async Task A_copy_for_which_there_is_no_room_leaves_nothing_in_the_way()
+    {
+        var backup = await BackupAsync([Folder]);
+        await using var disk = await SmallDisk.MountAsync(12 << 20, Cancel);
+        Assert.Equal("StoreFull", (await Assert.ThrowsAsync<MoltException>(() => CopyAsync(Folder, backup.Name, StoreSettings.Parse(disk.Folder)))).Id);
+        Assert.Empty(Directory.GetFileSystemEntries(disk.Folder));
+
+        await using var proxy = FaultProxy.Start(_near.Gateway.Address);
+        proxy.Add(new Fault { Method = "PUT", Contains = "partNumber=3", Times = 1000, Answer = new FaultAnswer(403, "QuotaExceeded") });
+        Assert.Equal("StoreFull", (await Assert.ThrowsAsync<MoltException>(() => CopyAsync(Folder, backup.Name, _near.Store(through: proxy.Address)))).Id);
+        await AssertNothingLeftAsync(_near);
     }
 
     [Fact]

@@ -23,6 +23,8 @@ public sealed class BucketPolicyTests(CephFixture ceph, PostgresFixture postgres
 {
     private const string Bucket = "moltbeat-backups";
     private const int Users = 9;
+
+    private static readonly string[] s_unknownToCeph = ["s3:GetEncryptionConfiguration"];
     private static int s_users;
     private readonly Workshop _workshop = new();
 
@@ -117,23 +119,68 @@ public sealed class BucketPolicyTests(CephFixture ceph, PostgresFixture postgres
         await Workshop.RefusedAsync("BackupNotFound", () => open.FindAsync(backup.Name, Cancel));
     }
 
+    [Fact]
+    public async Task The_backup_policy_with_the_lock_policy_locks_and_cannot_get_around_it()
+    {
+        var store = await AsAsync(["iam-backup.json", "iam-object-lock.json"], objectLock: true);
+        var locking = store.Limited with { ObjectLock = ObjectLockMode.Governance, ObjectLockDays = 1 };
+        await using var source = await postgres.CreateDatabaseAsync("policy");
+        await source.ExecuteAsync("CREATE TABLE t (i int)", Cancel);
+        var backup = await BackUpAsync(source, locking);
+        using var open = new S3Store(locking, _workshop);
+        Assert.InRange((await open.LockedUntilAsync(backup.Name, Cancel))!.Value, DateTimeOffset.UtcNow.AddHours(23), DateTimeOffset.UtcNow.AddHours(25));
+        await Workshop.RefusedAsync("BackupLocked", () => open.DeleteAsync(backup.Name, Cancel));
+        var key = store.Owner.Prefix + backup.Name;
+        var version = (await open.Client.GetObjectMetadataAsync(store.Owner.Bucket, key, Cancel)).VersionId;
+        var e = await Assert.ThrowsAsync<Amazon.S3.AmazonS3Exception>(() => open.Client.DeleteObjectAsync(new DeleteObjectRequest { BucketName = store.Owner.Bucket, Key = key, VersionId = version, BypassGovernanceRetention = true }, Cancel));
+        Assert.Equal(System.Net.HttpStatusCode.Forbidden, e.StatusCode);
+    }
+
+    [Fact]
+    public async Task The_health_policy_sees_what_the_owner_sees_and_reads_no_other_prefix()
+    {
+        var store = await AsAsync("iam-health.json");
+        var (owner, limited) = (await StoreHealth.Of(store.Owner).CheckAsync(new StoreHealthOptions(), Cancel), await StoreHealth.Of(store.Limited).CheckAsync(new StoreHealthOptions(), Cancel));
+        // The gateway gives no policy the right to these two questions.
+        static IEnumerable<string> Shown(StoreHealthResult result) => result.Checks.Where(c => c.Name is not ("DefaultEncryption" or "PublicAccessBlock")).Select(c => $"{c.Name} {c.Status} {c.Detail}");
+        Assert.Equal(Shown(owner), Shown(limited));
+        using var open = new S3Store(store.Limited, _workshop);
+        await Workshop.RefusedAsync("StoreDenied", () => open.PutRecordAsync("x.tar", "y.json", new byte[1], Cancel));
+    }
+
     private Task<BackupInfo> BackUpAsync(TestDatabase source, StoreSettings store)
         => BackupOperation.RunAsync(new BackupOptions { Connection = ConnectionSettings.Parse(source.Uri), Destinations = [store], Jobs = 1 }, _workshop, problem => throw problem, Cancel);
 
     /// <summary>A store in a new bucket, as its owner sees it, and as one does who has that policy only.</summary>
-    private async Task<(StoreSettings Owner, StoreSettings Limited)> AsAsync(string file)
+    private Task<(StoreSettings Owner, StoreSettings Limited)> AsAsync(string file) => AsAsync([file], objectLock: false);
+
+    private async Task<(StoreSettings Owner, StoreSettings Limited)> AsAsync(string[] files, bool objectLock)
     {
-        var bucket = await ceph.CreateBucketAsync("policy");
+        var bucket = await ceph.CreateBucketAsync("policy", objectLock);
         using var _ = bucket;
         var user = "limited-" + Interlocked.Increment(ref s_users).ToString(CultureInfo.InvariantCulture);
         await bucket.Gateway.AdminAsync(["user", "create", "--uid", user, "--display-name", user, "--access-key", user + "-key", "--secret-key", user + "-secret"], Cancel);
-        var policy = JsonNode.Parse((await File.ReadAllTextAsync(Path.Combine(Samples, file), Cancel)).Replace(Bucket, bucket.Name, StringComparison.Ordinal))!;
-        foreach (var statement in policy["Statement"]!.AsArray())
+        var statements = new JsonArray();
+        foreach (var file in files)
         {
-            statement!["Principal"] = new JsonObject { ["AWS"] = new JsonArray($"arn:aws:iam:::user/{user}") };
+            var policy = JsonNode.Parse((await File.ReadAllTextAsync(Path.Combine(Samples, file), Cancel)).Replace(Bucket, bucket.Name, StringComparison.Ordinal))!;
+            foreach (var statement in policy["Statement"]!.AsArray())
+            {
+                var given = statement!.DeepClone();
+                given["Principal"] = new JsonObject { ["AWS"] = new JsonArray($"arn:aws:iam:::user/{user}") };
+                statements.Add(given);
+            }
         }
 
-        await bucket.Client.PutBucketPolicyAsync(new PutBucketPolicyRequest { BucketName = bucket.Name, Policy = policy.ToJsonString() }, Cancel);
+        // The gateway refuses a policy with an action that it does not know.
+        foreach (var statement in statements)
+        {
+            var known = statement!["Action"]!.AsArray().Select(a => (string)a!).Except(s_unknownToCeph);
+            statement["Action"] = new JsonArray([.. known.Select(a => (JsonNode)a!)]);
+        }
+
+        var together = new JsonObject { ["Version"] = "2012-10-17", ["Statement"] = statements };
+        await bucket.Client.PutBucketPolicyAsync(new PutBucketPolicyRequest { BucketName = bucket.Name, Policy = together.ToJsonString() }, Cancel);
 
         var owner = bucket.Store("production");
         return (owner, owner with { Profile = user });

@@ -1,3 +1,5 @@
+using Amazon.Runtime;
+using Amazon.S3;
 using MoltBeat.TestServers;
 using Xunit;
 
@@ -53,14 +55,14 @@ public sealed class BucketSurroundingsTests(ServerFixture fixture, TlsGateway ga
     [Fact]
     public async Task A_profile_of_the_configuration_files_gives_the_credentials()
     {
-        using var bucket = await (await gateways.RolesAsync()).CreateBucketAsync(cancel: Cancel);
+        var uri = await TlsBucketAsync();
         var file = fixture.NewPath("credentials");
         await File.WriteAllTextAsync(file, "[backups]\naws_access_key_id = testkey\naws_secret_access_key = testsecret\n[wrong]\naws_access_key_id = testkey\naws_secret_access_key = other\n", Cancel);
-        var environment = new Dictionary<string, string?>(NoCredentials) { ["AWS_SHARED_CREDENTIALS_FILE"] = file };
-        Assert.Equal("made 1", await BackUpAsync(bucket.StoreUri(settings: "profile=backups"), environment));
-        Assert.StartsWith("StoreCredentialsInvalid", await BackUpAsync(bucket.StoreUri(settings: "profile=wrong"), environment), StringComparison.Ordinal);
-        Assert.StartsWith("StoreCredentialsMissing", await BackUpAsync(bucket.StoreUri(settings: "profile=nobody"), environment), StringComparison.Ordinal);
-        Assert.StartsWith("StoreCredentialsMissing", await BackUpAsync(bucket.StoreUri(), NoCredentials), StringComparison.Ordinal);
+        var environment = new Dictionary<string, string?>(NoCredentials) { ["AWS_SHARED_CREDENTIALS_FILE"] = file, ["SSL_CERT_FILE"] = (await gateways.GatewayAsync()).Tls!.RootCertificate };
+        Assert.Equal("made 1", await BackUpAsync(uri + "&profile=backups", environment));
+        Assert.StartsWith("StoreCredentialsInvalid", await BackUpAsync(uri + "&profile=wrong", environment), StringComparison.Ordinal);
+        Assert.StartsWith("StoreCredentialsMissing", await BackUpAsync(uri + "&profile=nobody", environment), StringComparison.Ordinal);
+        Assert.StartsWith("StoreCredentialsMissing", await BackUpAsync(uri, NoCredentials), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -80,18 +82,21 @@ public sealed class BucketSurroundingsTests(ServerFixture fixture, TlsGateway ga
     [Fact]
     public async Task A_certificate_is_trusted_when_the_machine_trusts_its_authority_and_else_refused()
     {
+        var (uri, tls) = (await TlsBucketAsync(), (await gateways.GatewayAsync()).Tls!);
+        Assert.Equal("made 1", await BackUpAsync(uri, new Dictionary<string, string?>(Credentials) { ["SSL_CERT_FILE"] = tls.RootCertificate }));
+        var refused = await BackUpAsync(uri, new Dictionary<string, string?>(Credentials) { ["SSL_CERT_FILE"] = tls.OtherRootCertificate });
+        Assert.StartsWith("StoreCertificateInvalid", refused, StringComparison.Ordinal);
+        Assert.Contains(uri.Split('?')[0], refused, StringComparison.Ordinal);
+    }
+
+    /// <summary>A bucket at the gateway that speaks HTTPS, as a store's URI.</summary>
+    private async Task<string> TlsBucketAsync()
+    {
         var gateway = await gateways.GatewayAsync();
         var name = fixture.Unique("bucket").Replace('_', '-');
-        using (var client = new Amazon.S3.AmazonS3Client("testkey", "testsecret", new Amazon.S3.AmazonS3Config { ServiceURL = gateway.Address.OriginalString, AuthenticationRegion = gateway.Region, ForcePathStyle = true, HttpClientFactory = new Unchecked() }))
-        {
-            await client.PutBucketAsync(name, Cancel);
-        }
-
-        var uri = $"s3://{name}?endpoint={Uri.EscapeDataString(gateway.Address.OriginalString)}&region={gateway.Region}";
-        Assert.Equal("made 1", await BackUpAsync(uri, new Dictionary<string, string?>(Credentials) { ["SSL_CERT_FILE"] = gateway.Tls!.RootCertificate }));
-        var refused = await BackUpAsync(uri, new Dictionary<string, string?>(Credentials) { ["SSL_CERT_FILE"] = gateway.Tls.OtherRootCertificate });
-        Assert.StartsWith("StoreCertificateInvalid", refused, StringComparison.Ordinal);
-        Assert.Contains(name, refused, StringComparison.Ordinal);
+        using var client = new AmazonS3Client("testkey", "testsecret", new AmazonS3Config { ServiceURL = gateway.Address.OriginalString, AuthenticationRegion = gateway.Region, ForcePathStyle = true, HttpClientFactory = new Unchecked() });
+        await client.PutBucketAsync(name, Cancel);
+        return $"s3://{name}?endpoint={Uri.EscapeDataString(gateway.Address.OriginalString)}&region={gateway.Region}";
     }
 
     /// <summary>What a backup to a place came to: how many copies were made, or the error's id and message.</summary>
@@ -104,8 +109,8 @@ public sealed class BucketSurroundingsTests(ServerFixture fixture, TlsGateway ga
     }
 
     /// <summary>For the tests' own client, which is to trust the gateway whatever this process trusts.</summary>
-    private sealed class Unchecked : Amazon.Runtime.HttpClientFactory
+    private sealed class Unchecked : HttpClientFactory
     {
-        public override HttpClient CreateHttpClient(Amazon.Runtime.IClientConfig clientConfig) => new(new HttpClientHandler { ServerCertificateCustomValidationCallback = (_, _, _, _) => true });
+        public override HttpClient CreateHttpClient(IClientConfig clientConfig) => new(new HttpClientHandler { ServerCertificateCustomValidationCallback = (_, _, _, _) => true });
     }
 }

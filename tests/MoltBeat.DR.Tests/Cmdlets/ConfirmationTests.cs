@@ -60,12 +60,12 @@ public sealed class ConfirmationTests(ServerFixture fixture) : IDisposable
         File.SetUnixFileMode(plan, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         (string, object?)[] with = [("Path", backups.Newer), ("Url", backups.Url), ("Plan", plan), ("Name", name), ("Other", other)];
         const string Restore = "param($Path, $Url, $Plan, $Name, $Other) Restore-MoltBackup $Path -DatabaseUrl $Url -PlanPath $Plan -TargetDatabase ";
-        Assert.Equal("NotConfirmed,MoltBeat.DR.RestoreMoltBackupCommand", _module.Answer("Y", "yes").Run(Restore + "$Name", with).Error.FullyQualifiedErrorId);
+        Assert.Equal("NotConfirmed,MoltBeat.DR.RestoreMoltBackupCommand", _module.Answer("yes").Run(Restore + "$Name", with).Error.FullyQualifiedErrorId);
         Assert.Equal("CannotAsk,MoltBeat.DR.RestoreMoltBackupCommand", _module.Run(Restore + "$Name -Confirm:$false", with).Error.FullyQualifiedErrorId);
         Assert.Equal("CannotAsk,MoltBeat.DR.RestoreMoltBackupCommand", _module.Run(Restore + "main -Confirm:$false", with).Error.FullyQualifiedErrorId);
         Assert.Empty(_module.Run(Restore + "$Name -WhatIf", with).ThrowIfFailed().Output);
 
-        Assert.Single(_module.Answer("Y", name).Run(Restore + "$Name", with).ThrowIfFailed().Output);
+        Assert.Single(_module.Answer(name, "Y").Run(Restore + "$Name", with).ThrowIfFailed().Output);
         await server.DropDatabaseAsync(name, TestContext.Current.CancellationToken);
         Assert.Single(_module.Run(Restore + "$Name -Force -Confirm:$false", with).ThrowIfFailed().Output);
         await server.DropDatabaseAsync(name, TestContext.Current.CancellationToken);

@@ -186,6 +186,18 @@ public sealed class NewMoltBackupTests(ServerFixture fixture) : IDisposable
         Assert.False(Directory.Exists(folder));
     }
 
+    [Theory]
+    [InlineData("New-MoltBackup -DatabaseUrl $env:NOT_SET_AT_ALL -Path $Path")]
+    [InlineData("New-MoltBackup '' -Path $Path")]
+    [InlineData("Restore-MoltBackup x.tar -DatabaseUrl $env:NOT_SET_AT_ALL -WhatIf")]
+    public void A_connection_string_that_turns_out_empty_does_not_mean_whatever_server_there_is(string script)
+    {
+        var folder = fixture.NewPath();
+        var result = _module.Run("param($Path) " + script, ("Path", folder));
+        Assert.StartsWith("ParameterArgumentValidationError,", result.Error.FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(folder));
+    }
+
     [Fact]
     public async Task Tables_and_their_rows_can_be_left_out()
     {

@@ -42,6 +42,39 @@ public sealed class StoreCmdletTests(ServerFixture fixture) : IDisposable
     }
 
     [Fact]
+    public async Task A_folder_into_which_one_cannot_look_harms_no_other_place()
+    {
+        var backups = await fixture.BackupsAsync();
+        var root = Directory.CreateTempSubdirectory("molt-closed-");
+        try
+        {
+            File.SetUnixFileMode(root.FullName, (UnixFileMode)0b111_111_111);
+            var closed = Directory.CreateDirectory(Path.Combine(root.FullName, "closed"));
+            File.SetUnixFileMode(closed.FullName, (UnixFileMode)0b011_011_011);
+            var environment = new Dictionary<string, string?> { ["DATABASE_URL"] = backups.ShopDatabase.Uri, ["HOME"] = root.FullName };
+            var result = await MoltProcess.RunAsOrdinaryUserAsync(environment, "-NonInteractive", "-Command",
+                $"$b = New-MoltBackup -Destination '{root.FullName}/closed', '{root.FullName}/open' -Confirm:$false; \"$($b.Locations) $($b.Failures.ErrorId) $($error[0].FullyQualifiedErrorId)\"");
+            Assert.Equal($"{root.FullName}/open/{Path.GetFileName(Assert.Single(Directory.GetFiles(Path.Combine(root.FullName, "open"), "*.tar")))} StoreNotReadable StoreNotReadable,MoltBeat.DR.NewMoltBackupCommand", result.Output.Trim());
+        }
+        finally
+        {
+            root.Delete(recursive: true);
+        }
+    }
+
+    [Theory]
+    [InlineData("Get-MoltBackup 's3:/bucket'")]
+    [InlineData("Get-MoltBackup 'https://bucket/x'")]
+    [InlineData("New-MoltBackup -DatabaseUrl postgresql://x -Destination 'gs://bucket' -Confirm:$false")]
+    [InlineData("Test-MoltStore 's3://x'")]
+    public void What_names_no_store_is_an_error_with_a_way_on(string command)
+    {
+        var error = _module.Run(command).Error;
+        Assert.StartsWith("StoreInvalid,", error.FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.Contains("s3://bucket/prefix", error.ErrorDetails.RecommendedAction, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task What_is_pinned_or_the_last_of_its_kind_is_not_removed()
     {
         var backups = await fixture.CopyAsync();
