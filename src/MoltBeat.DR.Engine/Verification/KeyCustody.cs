@@ -101,6 +101,12 @@ public static class KeyCustody
 
     private static async Task<(OpenPgpKey? Key, string? Problem)> LookUpAsync(PublicKeys keys, string fingerprint, CancellationToken cancellationToken)
     {
+        // What a manifest says is looked up only when it is a fingerprint: it could be the path of any file.
+        if (fingerprint.Length != 40 || !fingerprint.All(char.IsAsciiHexDigit))
+        {
+            return (null, "The backup names no key by this.");
+        }
+
         try
         {
             return ((await keys.FindAsync([fingerprint], cancellationToken).ConfigureAwait(false))[0], null);
