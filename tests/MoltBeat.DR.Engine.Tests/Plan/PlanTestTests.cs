@@ -43,7 +43,7 @@ public sealed class PlanTestTests : IDisposable
     [InlineData("""{ "version": 1, "stores": [{ "name": "a", "location": "a" }] }""", "Stores")]
     [InlineData("""{ "version": 1, "stores": [{ "name": "a", "location": "s3://bucket", "storageClass": "STANDARD-IA" }] }""", "StorageClass")]
     [InlineData("""{ "version": 1, "minimumCopies": 2, "stores": [{ "name": "a", "location": "/a" }] }""", "Copies")]
-    [InlineData("""{ "version": 1, "environment": ["/srv/.env"] }""", "Environment")]
+    [InlineData("""{ "version": 1, "environment": ["/etc/passwd"] }""", "Environment")]
     [InlineData("""{ "version": 1, "recipients": ["x"], "environment": ["/srv/missing"] }""", "Environment")]
     [InlineData("""{ "version": 1, "folders": [{ "name": "a", "path": "a" }] }""", "Folders")]
     [InlineData("""{ "version": 1, "folders": [{ "name": "a", "path": "/srv/missing" }] }""", "Folders")]

@@ -103,6 +103,9 @@ public sealed class BucketPolicyTests(CephFixture ceph, PostgresFixture postgres
         Assert.Empty(_workshop.Warnings);
         Assert.NotNull((await new BackupCatalog(open).ReadAsync(backup.Name, Cancel)).Verification);
         await Workshop.RefusedAsync("StoreDenied", () => open.DeleteAsync(backup.Name, Cancel));
+
+        // The file's name has its time in seconds.
+        await Task.Delay(1100, Cancel);
         await Workshop.RefusedAsync("StoreDenied", () => BackUpAsync(source, store.Limited));
     }
 
@@ -113,6 +116,9 @@ public sealed class BucketPolicyTests(CephFixture ceph, PostgresFixture postgres
         await using var source = await postgres.CreateDatabaseAsync("policy");
         await source.ExecuteAsync("CREATE TABLE t (i int)", Cancel);
         var backup = await BackUpAsync(source, store.Owner);
+
+        // The file's name has its time in seconds.
+        await Task.Delay(1100, Cancel);
         await Workshop.RefusedAsync("StoreDenied", () => BackUpAsync(source, store.Limited));
         using var open = new S3Store(store.Limited, _workshop);
         await new BackupRemoval(open).RemoveAsync(backup.Name, [], force: true, Cancel);

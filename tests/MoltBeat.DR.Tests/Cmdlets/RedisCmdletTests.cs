@@ -58,7 +58,11 @@ public sealed class RedisCmdletTests(ServerFixture fixture) : IDisposable
                 { "version": 1, "databases": [{ "name": "moltbeat", "url": "env:MOLT_REDIS_TEST_DB" }], "stores": [{ "name": "a", "location": "{{folder}}" }],
                   "redis": [{ "name": "cache", "url": "redis://127.0.0.1:1", "required": {{required}} }] }
                 """);
-            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            if (!OperatingSystem.IsWindows())
+            {
+                File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            }
+
             return path;
         }
 
