@@ -3,6 +3,7 @@ using Xunit;
 
 namespace MoltBeat.DR.Tests.Cmdlets;
 
+[System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 public sealed class RedisCmdletTests(ServerFixture fixture) : IDisposable
 {
     private const string Password = "s3cret-of-redis";
