@@ -16,7 +16,10 @@ public sealed class RemovalTests(PlacesDatabase places, CephFixture ceph) : Plac
 {
     private static readonly RetentionRules ShortRules = new()
     {
-        Daily = new RetentionRule(TimeSpan.Zero, 1), Weekly = new RetentionRule(TimeSpan.Zero, 1), Monthly = new RetentionRule(TimeSpan.Zero, 1), Manual = new RetentionRule(TimeSpan.Zero, 1),
+        Daily = new RetentionRule(TimeSpan.Zero, 1),
+        Weekly = new RetentionRule(TimeSpan.Zero, 1),
+        Monthly = new RetentionRule(TimeSpan.Zero, 1),
+        Manual = new RetentionRule(TimeSpan.Zero, 1),
     };
 
     [Theory]

@@ -45,7 +45,11 @@ public sealed class BucketSurroundingsTests(ServerFixture fixture, TlsGateway ga
 {
     private static readonly Dictionary<string, string?> NoCredentials = new()
     {
-        ["AWS_ACCESS_KEY_ID"] = null, ["AWS_SECRET_ACCESS_KEY"] = null, ["AWS_SESSION_TOKEN"] = null, ["AWS_PROFILE"] = null, ["AWS_EC2_METADATA_DISABLED"] = "true",
+        ["AWS_ACCESS_KEY_ID"] = null,
+        ["AWS_SECRET_ACCESS_KEY"] = null,
+        ["AWS_SESSION_TOKEN"] = null,
+        ["AWS_PROFILE"] = null,
+        ["AWS_EC2_METADATA_DISABLED"] = "true",
     };
 
     private static readonly Dictionary<string, string?> Credentials = new(NoCredentials) { ["AWS_ACCESS_KEY_ID"] = "testkey", ["AWS_SECRET_ACCESS_KEY"] = "testsecret" };

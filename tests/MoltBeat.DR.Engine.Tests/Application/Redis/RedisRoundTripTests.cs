@@ -226,7 +226,10 @@ public sealed class RedisRoundTripTests(RedisFixture redis)
         await RedisBench.CompleteAsync(writer);
         var extra = new ExtraContents
         {
-            Kind = ExtraKind.Redis, Name = "cache", Items = 5, Parts = parts.Parts,
+            Kind = ExtraKind.Redis,
+            Name = "cache",
+            Items = 5,
+            Parts = parts.Parts,
             Redis = new RedisContents { Server = "Redis 7", PayloadVersion = dumps["old"][^10], Began = default, Ended = default, LargestPayload = 1, Databases = [new(0, 5, 0)] },
         };
         var result = await RedisBench.RestoreAsync(memory.Bytes, extra, RedisBench.RestoreTo(servers.Target));
