@@ -146,7 +146,7 @@ internal sealed class RestorePreflight
 
         if (missing.Count > 0 && !await DatabaseCatalog.ScalarAsync<bool>(admin, "SELECT rolcreaterole OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user", cancellationToken).ConfigureAwait(false))
         {
-            throw new MoltException("CreateRolesFailed", ErrorKind.PermissionDenied, $"The role that restores may not create roles, and {string.Join(", ", missing)} are missing.",
+            throw new MoltException("CreateRolesFailed", ErrorKind.Failed, $"The role that restores may not create roles, and {string.Join(", ", missing)} are missing.",
                 "Restore as a superuser, or create the roles by hand.", missing);
         }
 

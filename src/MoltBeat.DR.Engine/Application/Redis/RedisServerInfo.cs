@@ -26,7 +26,7 @@ internal sealed record RedisServerInfo(string Version, int Major, bool IsReplica
         var shown = Field("valkey_version") is { Length: > 0 } valkey ? "Valkey " + valkey : "Redis " + version;
         if (Field("redis_mode") == "sentinel")
         {
-            throw new MoltException("RedisRefused", ErrorKind.NotSupported, $"{url} is a sentinel: it holds no keys.", "Name the server that it watches over.", url.ToString());
+            throw new MoltException("RedisRefused", ErrorKind.Failed, $"{url} is a sentinel: it holds no keys.", "Name the server that it watches over.", url.ToString());
         }
 
         if (Field("redis_mode") == "cluster" || Field("cluster_enabled") == "1")
