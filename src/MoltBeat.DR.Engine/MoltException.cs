@@ -46,4 +46,7 @@ public sealed class MoltException : Exception
     public string? Remedy { get; }
 
     public object? TargetObject { get; }
+
+    /// <summary>The same failure, with a sentence more about what it left.</summary>
+    public MoltException And(string sentence) => new(Id, Kind, $"{Message} {sentence}", Remedy, TargetObject, this);
 }

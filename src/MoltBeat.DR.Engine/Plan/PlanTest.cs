@@ -435,7 +435,7 @@ public sealed class PlanTest
         }
         catch (MoltException e)
         {
-            throw new MoltException(e.Id, e.Kind, $"{server.Name}: {e.Message}", e.Remedy, server.Name);
+            checks.Add(new(PlanCheckNames.Redis, PlanCheckStatus.Failed, $"{server.Name}: {e.Message}", e.Remedy ?? ""));
         }
     }
 

@@ -51,7 +51,7 @@ public sealed class StoreCmdletTests(ServerFixture fixture) : IDisposable
             File.SetUnixFileMode(root.FullName, (UnixFileMode)0b111_111_111);
             var closed = Directory.CreateDirectory(Path.Combine(root.FullName, "closed"));
             File.SetUnixFileMode(closed.FullName, (UnixFileMode)0b011_011_011);
-            var environment = new Dictionary<string, string?> { ["DATABASE_URL"] = backups.ShopDatabase.Uri, ["HOME"] = root.FullName };
+            var environment = new Dictionary<string, string?> { ["DATABASE_URL"] = backups.ShopDatabase.Uri, ["HOME"] = root.FullName, ["MOLTBEAT_AUDIT"] = Path.Combine(root.FullName, "audit") };
             var result = await MoltProcess.RunAsOrdinaryUserAsync(environment, "-NonInteractive", "-Command",
                 $"$b = New-MoltBackup -Destination '{root.FullName}/closed', '{root.FullName}/open' -Confirm:$false; \"$($b.Locations) $($b.Failures.ErrorId) $($error[0].FullyQualifiedErrorId)\"");
             Assert.Equal($"{root.FullName}/open/{Path.GetFileName(Assert.Single(Directory.GetFiles(Path.Combine(root.FullName, "open"), "*.tar")))} StoreNotReadable StoreNotReadable,MoltBeat.DR.NewMoltBackupCommand", result.Output.Trim());

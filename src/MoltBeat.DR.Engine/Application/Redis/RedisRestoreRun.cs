@@ -42,7 +42,7 @@ internal sealed class RedisRestoreRun(ArchiveReader archive, RedisRestoreItem it
             var state = await TakeBackAsync().ConfigureAwait(false);
             if (e is MoltException known)
             {
-                throw new MoltException(known.Id, known.Kind, $"{known.Message} {state}", known.Remedy, known.TargetObject, known);
+                throw known.And(state);
             }
 
             observer.Warning(state);
