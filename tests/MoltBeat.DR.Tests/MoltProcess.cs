@@ -46,11 +46,11 @@ internal static class MoltProcess
     public static Process StartInterruptible(params string[] arguments) =>
         Start("env", ["--default-signal=INT", Staged.Molt, .. arguments]);
 
-    /// <summary>Runs a molt command line on a terminal of its own, with these keys typed once it has asked.</summary>
+    /// <summary>Runs a molt command line on a terminal of its own, with these keys typed once it has asked. As above, Ctrl+C is not ignored there.</summary>
     public static async Task<ProcessResult> RunOnTerminalAsync(string command, string? waitFor = null, string? keys = null)
     {
         var line = $"'{Staged.Molt}' -c '{command.Replace("'", "'\\''", StringComparison.Ordinal)}'";
-        using var process = Start("script", ["--quiet", "--return", "--command", line, "/dev/null"]);
+        using var process = Start("env", ["--default-signal=INT", "script", "--quiet", "--return", "--command", line, "/dev/null"]);
         var seen = "";
         using var limit = new CancellationTokenSource(Limit);
         if (waitFor is not null)
