@@ -129,6 +129,12 @@ public sealed class FolderCapture : ICapture
                 }
             }
 
+            // Not a note: logs are left out every night. But a folder of data may be called build, too, and its owner must be able to see it.
+            if (walk.LeftOut > 0)
+            {
+                observer.Verbose(string.Create(CultureInfo.InvariantCulture, $"{folder.Path}: {walk.LeftOut:N0} left out by globs, with all that is in them: {string.Join(", ", walk.LeftOutNames)}{(walk.LeftOut > walk.LeftOutNames.Count ? ", …" : "")}"));
+            }
+
             var part = await writer.CompleteAsync(items, cancellationToken).ConfigureAwait(false);
             return new ExtraContents { Kind = Kind, Name = Name, Items = items, Parts = [part], Notes = Notes(walk) };
         }

@@ -17,10 +17,17 @@ internal sealed record WalkEntry(string Relative, string Path, FileFacts Facts);
 /// <param name="avoid">Folders that it does not enter.</param>
 internal sealed class FolderWalk(string root, FolderFilter filter, IReadOnlyList<string> avoid)
 {
+    private const int MostNames = 20;
+
     private static readonly EnumerationOptions All = new() { AttributesToSkip = 0, IgnoreInaccessible = false, ReturnSpecialDirectories = false };
+
+    private readonly List<string> leftOutNames = [];
 
     /// <summary>How many were left out by the filter; folders count as one.</summary>
     public long LeftOut { get; private set; }
+
+    /// <summary>The first of them, from the folder on.</summary>
+    public IReadOnlyList<string> LeftOutNames => leftOutNames;
 
     /// <summary>Folders that backups go to, as they were come by.</summary>
     public List<string> Avoided { get; } = [];
@@ -81,7 +88,10 @@ internal sealed class FolderWalk(string root, FolderFilter filter, IReadOnlyList
                 {
                     if (filter.LeavesOut(relative, facts.Kind == FileKind.Folder))
                     {
-                        LeftOut++;
+                        if (LeftOut++ < MostNames)
+                        {
+                            leftOutNames.Add(relative);
+                        }
                     }
                     else
                     {

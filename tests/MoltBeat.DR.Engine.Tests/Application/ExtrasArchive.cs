@@ -26,7 +26,7 @@ internal sealed class ExtrasArchive : IAsyncDisposable
     public IReadOnlyList<ExtraContents> Extras { get; }
 
     /// <summary>Takes captures as a backup does.</summary>
-    public static async Task<ExtrasArchive> MakeAsync(IEnumerable<ICapture> captures, bool encrypts = false, IReadOnlyList<string>? stores = null, Action? between = null)
+    public static async Task<ExtrasArchive> MakeAsync(IEnumerable<ICapture> captures, bool encrypts = false, IReadOnlyList<string>? stores = null, Action? between = null, Listener? listener = null)
     {
         var archive = new MemoryArchive();
         var extras = new List<ExtraContents>();
@@ -42,7 +42,7 @@ internal sealed class ExtrasArchive : IAsyncDisposable
             between?.Invoke();
             foreach (var capture in all)
             {
-                extras.Add(await capture.CaptureAsync(writer, new Listener(), Cancel));
+                extras.Add(await capture.CaptureAsync(writer, listener ?? new Listener(), Cancel));
             }
 
             await writer.CompleteAsync(m => Manifests.Of(m) with { Recipients = seal?.Recipients ?? [] }, Cancel);

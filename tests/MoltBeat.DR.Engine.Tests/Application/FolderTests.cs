@@ -85,7 +85,9 @@ public sealed class FolderTests : IDisposable
             scratch.Write("app/node_modules/secret", "", 0);
         }
 
-        await using var archive = await ExtrasArchive.MakeAsync([new FolderCapture(new PlannedFolder("app", scratch["app"]) { Exclude = ["uploads/*.bak", "!dist/"] })]);
+        var listener = new Listener();
+        await using var archive = await ExtrasArchive.MakeAsync([new FolderCapture(new PlannedFolder("app", scratch["app"]) { Exclude = ["uploads/*.bak", "!dist/"] })], listener: listener);
+        Assert.Contains(listener.Lines, l => l.Contains("left out by globs, with all that is in them: app.log, node_modules, uploads/a.bak", StringComparison.Ordinal));
         Assert.Equal(["app/", "app/.git/", "app/.git/HEAD", "app/dist/", "app/dist/out.js", "app/keep.txt", "app/uploads/", "app/uploads/a.bin"], await EntriesAsync(archive));
     }
 
