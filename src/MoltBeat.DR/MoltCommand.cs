@@ -152,14 +152,21 @@ public abstract class MoltCommand : PSCmdlet, IDisposable
     protected void WriteFailure(Exception exception, object? target = null)
     {
         ArgumentNullException.ThrowIfNull(exception);
-        Remember(exception);
-        var record = ErrorRecords.From(exception, target);
         if (exception is MoltException { Kind: ErrorKind.InvalidArgument })
         {
-            ThrowTerminatingError(record);
+            Remember(exception);
+            ThrowTerminatingError(ErrorRecords.From(exception, target));
         }
 
-        WriteError(record);
+        WriteItemFailure(exception, target);
+    }
+
+    /// <summary>Writes a failure of one item among several, of which all are to be told, whatever is at fault.</summary>
+    protected void WriteItemFailure(Exception exception, object? target = null)
+    {
+        ArgumentNullException.ThrowIfNull(exception);
+        Remember(exception);
+        WriteError(ErrorRecords.From(exception, target));
     }
 
     /// <summary>

@@ -31,7 +31,7 @@ public sealed class NewMoltBackupCommand : StoreCommand
     [Credential]
     public PSCredential? Credential { get; set; }
 
-    /// <summary>Where to: folders, and buckets as s3://bucket/prefix; or stores of the plan by name; each gets a copy. Without it all stores of the plan.</summary>
+    /// <summary>Where to: folders, and buckets as s3://bucket/prefix; or stores of the plan by name; each gets a copy. Without it the stores of the plan that take this kind.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [Alias("Path")]
     public string[]? Destination { get; set; }
@@ -116,7 +116,7 @@ public sealed class NewMoltBackupCommand : StoreCommand
         List<PlannedDatabase> databases;
         try
         {
-            destinations = StoresOf(Destination);
+            destinations = Destination is { Length: > 0 } ? StoresOf(Destination) : Plan.Plan.StoreSettings(Kind.ToString());
             databases = DatabaseUrl is null ? PlannedDatabases() : [new PlannedDatabase("", DatabaseUrl)];
         }
         catch (MoltException e)

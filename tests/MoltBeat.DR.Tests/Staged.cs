@@ -37,6 +37,7 @@ internal static class Staged
         // Neither these tests nor the processes that they start write into the machine's own log.
         var folder = Directory.CreateTempSubdirectory("molt-tests-").FullName;
         Environment.SetEnvironmentVariable("MOLTBEAT_AUDIT", Path.Combine(folder, "audit"));
+        Environment.SetEnvironmentVariable("MOLTBEAT_STATE", Path.Combine(folder, "state"));
         AppDomain.CurrentDomain.ProcessExit += (_, _) => Directory.Delete(folder, recursive: true);
         CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = new CultureInfo("de-DE");
     }

@@ -182,7 +182,7 @@ public sealed class BackupOperation
         {
             var queue = new Queue<TableRange>(ranges);
             var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            var dumped = DumpAsync(archive, dumpArguments, passwords, started, stop);
+            var dumped = DumpAsync(archive, dumpArguments, passwords, progress, started, stop);
             writers = tables.Select((t, i) => new TableWriter(archive, t.Table, t.Format, i + 1, options.CompressionLevel, dumped, progress.Add) { PartBytes = options.PartBytes, PartBufferBytes = options.PartBytes + ArchiveFormat.PartBufferSlack }).ToList();
             var byTable = writers.ToDictionary(w => w.Table);
             var jobs = new List<Task> { dumped, WatchLocksAsync(holder, started.Task, stop) };
@@ -280,7 +280,7 @@ public sealed class BackupOperation
     }
 
     /// <summary>globals and database.dump: first in the archive, while the readers fill their first parts.</summary>
-    private async Task DumpAsync(ArchiveWriter archive, List<string> dumpArguments, bool passwords, TaskCompletionSource started, CancellationToken cancellationToken)
+    private async Task DumpAsync(ArchiveWriter archive, List<string> dumpArguments, bool passwords, BackupProgress progress, TaskCompletionSource started, CancellationToken cancellationToken)
     {
         var environment = server.ChildEnvironment("backup", SessionSettings.ChildOptions(server.Version.Major));
         var dump = ChildProgram.Start(tools.PgDump, dumpArguments, environment, observer, redirectInput: false, cancellationToken);
@@ -298,6 +298,7 @@ public sealed class BackupOperation
             while ((n = await dump.Output.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0)
             {
                 await member.WriteAsync(buffer.AsMemory(0, n), cancellationToken).ConfigureAwait(false);
+                progress.Dumped(n);
             }
 
             await dump.CompleteAsync(cancellationToken).ConfigureAwait(false);

@@ -10,6 +10,7 @@ internal sealed class BackupProgress(string activity, long expectedBytes, IOpera
     private long rows;
     private long rawBytes;
     private long doneBytes;
+    private long dumpBytes;
 
     /// <summary>Rows and raw bytes that have come.</summary>
     public void Add(long moreRows, long moreRaw)
@@ -17,6 +18,13 @@ internal sealed class BackupProgress(string activity, long expectedBytes, IOpera
         var r = Interlocked.Add(ref rows, moreRows);
         var b = Interlocked.Add(ref rawBytes, moreRaw);
         Report(r, b);
+    }
+
+    /// <summary>Bytes that pg_dump has given: the schema, and large objects, which may be most of a database.</summary>
+    public void Dumped(int more)
+    {
+        Interlocked.Add(ref dumpBytes, more);
+        Report(Interlocked.Read(ref rows), Interlocked.Read(ref rawBytes));
     }
 
     /// <summary>A range is done; its size on the server is what the estimate goes by.</summary>
@@ -34,6 +42,6 @@ internal sealed class BackupProgress(string activity, long expectedBytes, IOpera
         var fraction = Fraction(b);
         TimeSpan? remaining = fraction is > 0.02 ? clock.Elapsed * ((1 - fraction.Value) / fraction.Value) : null;
         observer.Progress(new OperationProgress(activity,
-            string.Create(CultureInfo.InvariantCulture, $"{r:N0} rows, {b / 1e6:N0} MB, {b / 1e6 / Math.Max(clock.Elapsed.TotalSeconds, 0.001):N0} MB/s"), fraction, remaining));
+            string.Create(CultureInfo.InvariantCulture, $"{r:N0} rows, {b / 1e6:N0} MB, {b / 1e6 / Math.Max(clock.Elapsed.TotalSeconds, 0.001):N0} MB/s; schema and large objects {Interlocked.Read(ref dumpBytes) / 1e6:N1} MB"), fraction, remaining));
     }
 }

@@ -24,6 +24,9 @@ public sealed record BackupPlan(int Version, int MinimumCopies = 1)
 
     public RetentionRules Retention { get => field ?? new RetentionRules(); init; }
 
+    /// <summary>What Invoke-MoltJob does, by kind.</summary>
+    public PlannedJobs Jobs { get => field ?? new PlannedJobs(); init; }
+
     /// <summary>Environment files that every backup takes along, encrypted.</summary>
     [JsonConverter(typeof(PlannedFilesConverter))]
     public IReadOnlyList<PlannedFile> Environment { get => field ?? []; init; }
@@ -55,6 +58,11 @@ public sealed record BackupPlan(int Version, int MinimumCopies = 1)
     /// <summary>The stores as what opens them takes them, in the plan's order, each under its name in the plan.</summary>
     /// <exception cref="MoltException"><c>StoreInvalid</c>; never of a plan that <see cref="PlanReader"/> has read.</exception>
     public IReadOnlyList<StoreSettings> StoreSettings() => [.. Stores.Select(s => s.ToSettings())];
+
+    /// <summary>Those stores that backups of this kind go to.</summary>
+    /// <param name="kind">A kind's name, as in <see cref="PlannedStore.Kinds"/>.</param>
+    /// <exception cref="MoltException">As of <see cref="StoreSettings()"/>.</exception>
+    public IReadOnlyList<StoreSettings> StoreSettings(string kind) => [.. Stores.Where(s => s.Takes(kind)).Select(s => s.ToSettings())];
 }
 
 /// <summary>The key that backups are signed with.</summary>

@@ -46,6 +46,7 @@ public static class PlanCheckNames
     public const string ObjectLock = "ObjectLock";
     public const string Copies = "Copies";
     public const string Retention = "Retention";
+    public const string Jobs = "Jobs";
     public const string Keys = "Keys";
     public const string Environment = "Environment";
     public const string Folders = "Folders";

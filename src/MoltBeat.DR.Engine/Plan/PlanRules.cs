@@ -8,9 +8,12 @@ internal static partial class PlanRules
 {
     public const int MostItems = 1000;
 
+    // Four weeks.
+    private const int MostMinutes = 40320;
+
     /// <param name="plan">Of the right form.</param>
     public static IEnumerable<PlanProblem> Check(BackupPlan plan)
-        => Version(plan).Concat(Databases(plan)).Concat(Stores(plan)).Concat(Copies(plan)).Concat(Retention(plan.Retention)).Concat(Environment(plan)).Concat(Folders(plan)).Concat(Redis(plan)).Concat(PlanKeys.Check(plan)).Concat(Audit(plan));
+        => Version(plan).Concat(Databases(plan)).Concat(Stores(plan)).Concat(Copies(plan)).Concat(Kinds(plan)).Concat(Retention(plan.Retention)).Concat(Jobs(plan.Jobs)).Concat(Environment(plan)).Concat(Folders(plan)).Concat(Redis(plan)).Concat(PlanKeys.Check(plan)).Concat(Audit(plan));
 
     /// <summary>The same place however it is written.</summary>
     public static string Identity(StoreSettings store)
@@ -108,6 +111,56 @@ internal static partial class PlanRules
         {
             yield return new(PlanCheckNames.Copies, "$.minimumCopies", plan.MinimumCopies < 1 ? "a backup of which there is no copy is none" : $"there are only {plan.Stores.Count} stores",
                 "Write a number from 1 to the number of stores.");
+        }
+    }
+
+    /// <summary>Every kind has to go somewhere, and to as many places as are wanted: a job that cannot succeed is found here and not at night.</summary>
+    private static IEnumerable<PlanProblem> Kinds(BackupPlan plan)
+    {
+        string[] known = [.. plan.Retention.Rules.Select(r => r.Kind)];
+        foreach (var (index, store) in plan.Stores.Index())
+        {
+            if (store.Kinds is { } kinds && (kinds.Count == 0 || kinds.Any(k => !known.Contains(k, StringComparer.Ordinal)) || kinds.Distinct().Count() < kinds.Count))
+            {
+                yield return new(PlanCheckNames.Stores, At("$.stores", index) + ".kinds", "it names no kind, one twice, or one that there is not", $"Write some of {string.Join(", ", known)}; or leave it out, and all go there.");
+                yield break;
+            }
+        }
+
+        if (plan.Stores.Count == 0 || plan.MinimumCopies < 1 || plan.MinimumCopies > plan.Stores.Count)
+        {
+            yield break;
+        }
+
+        foreach (var kind in known)
+        {
+            var stores = plan.Stores.Count(s => s.Takes(kind));
+            if (stores < plan.MinimumCopies)
+            {
+                yield return stores == 0
+                    ? new(PlanCheckNames.Stores, "$.stores", $"no store takes {kind} backups", "Add the kind to a store's kinds, or leave kinds out of one.")
+                    : new(PlanCheckNames.Copies, "$.minimumCopies", string.Create(CultureInfo.InvariantCulture, $"{kind} backups go to {stores} stores only"), "Lower it, or let more stores take that kind.");
+            }
+        }
+    }
+
+    private static IEnumerable<PlanProblem> Jobs(PlannedJobs jobs)
+    {
+        foreach (var (kind, job) in jobs.Jobs)
+        {
+            var path = "$.jobs." + kind;
+            if (job.Verify is not (PlannedJob.Quick or PlannedJob.Full))
+            {
+                yield return new(PlanCheckNames.Jobs, path + ".verify", "there is no such level", $"Write {PlannedJob.Quick} or {PlannedJob.Full}.");
+            }
+
+            foreach (var (name, minutes) in new[] { ("timeLimitMinutes", job.TimeLimitMinutes), ("stallMinutes", job.StallMinutes) })
+            {
+                if (minutes is < 0 or > MostMinutes)
+                {
+                    yield return new(PlanCheckNames.Jobs, path + "." + name, "it is no number of minutes", $"Write 1 to {MostMinutes}, or 0 for no limit.");
+                }
+            }
         }
     }
 

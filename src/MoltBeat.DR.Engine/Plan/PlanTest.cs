@@ -56,6 +56,7 @@ public sealed class PlanTest
         test.ObjectLock(plan);
         test.Copies(plan, problems);
         test.Retention(plan, problems);
+        test.Jobs(plan, problems);
         test.Keys(plan, problems, checkKeys);
         test.Environment(plan, problems, checkFile);
         test.Beside(PlanCheckNames.Folders, problems, plan?.Folders, checkFolder);
@@ -337,6 +338,23 @@ public sealed class PlanTest
         }
 
         Pass(name, string.Join("; ", plan.Retention.Rules.Select(r => $"{r.Kind}: {r.Rule}")));
+    }
+
+    private void Jobs(BackupPlan? plan, IReadOnlyList<PlanProblem> problems)
+    {
+        const string name = PlanCheckNames.Jobs;
+        if (Failed(name, problems))
+        {
+            return;
+        }
+
+        if (plan is null)
+        {
+            Skip(name, NoPlan);
+            return;
+        }
+
+        Pass(name, string.Join("; ", plan.Jobs.Jobs.Select(j => $"{j.Kind}: {j.Job}")));
     }
 
     private void Keys(BackupPlan? plan, IReadOnlyList<PlanProblem> problems, Action<BackupPlan>? check)

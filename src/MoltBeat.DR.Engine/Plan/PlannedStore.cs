@@ -32,6 +32,12 @@ public sealed record PlannedStore(string Name, string Location)
 
     public int? TimeoutSeconds { get; init; }
 
+    /// <summary>Which kinds of backups go here when no place is named: <c>daily</c>, <c>weekly</c>, <c>monthly</c>, <c>manual</c>; null for all.</summary>
+    public IReadOnlyList<string>? Kinds { get; init; }
+
+    /// <summary>Whether backups of a kind go here; upper and lower case are the same.</summary>
+    public bool Takes(string kind) => Kinds is null || Kinds.Contains(kind, StringComparer.OrdinalIgnoreCase);
+
     /// <summary>The settings given beside the location, by their names.</summary>
     [JsonIgnore]
     internal IReadOnlyDictionary<string, string> Options

@@ -117,6 +117,15 @@ public class PlanReaderTests
     [InlineData("""{ "version": 1, "folders": [{ "name": "x", "path": "/x", "exclude": [" "] }] }""", "$.folders[0].exclude", "empty glob")]
     [InlineData("""{ "version": 1, "folders": [{ "name": "x", "path": "/x", "maximumBytes": 0 }] }""", "$.folders[0].maximumBytes", "no number of bytes")]
     [InlineData("""{ "version": 1, "folders": [{ "name": "x", "path": "/x", "maximumBytes": 1.5 }] }""", "$.folders[0].maximumBytes", "a whole number")]
+    [InlineData("""{ "version": 1, "stores": [{ "name": "a", "location": "/a", "kinds": [] }] }""", "$.stores[0].kinds", "names no kind")]
+    [InlineData("""{ "version": 1, "stores": [{ "name": "a", "location": "/a", "kinds": ["hourly"] }] }""", "$.stores[0].kinds", "one that there is not")]
+    [InlineData("""{ "version": 1, "stores": [{ "name": "a", "location": "/a", "kinds": ["daily", "daily"] }] }""", "$.stores[0].kinds", "one twice")]
+    [InlineData("""{ "version": 1, "stores": [{ "name": "a", "location": "/a", "kinds": ["daily", "weekly", "monthly"] }] }""", "$.stores", "no store takes manual backups")]
+    [InlineData("""{ "version": 1, "minimumCopies": 2, "stores": [{ "name": "a", "location": "/a" }, { "name": "b", "location": "/b", "kinds": ["daily", "weekly", "manual"] }] }""", "$.minimumCopies", "monthly backups go to 1 stores only")]
+    [InlineData("""{ "version": 1, "jobs": { "daily": { "verify": "Some" } } }""", "$.jobs.daily.verify", "no such level")]
+    [InlineData("""{ "version": 1, "jobs": { "weekly": { "timeLimitMinutes": -1 } } }""", "$.jobs.weekly.timeLimitMinutes", "no number of minutes")]
+    [InlineData("""{ "version": 1, "jobs": { "monthly": { "stallMinutes": 40321 } } }""", "$.jobs.monthly.stallMinutes", "no number of minutes")]
+    [InlineData("""{ "version": 1, "jobs": { "yearly": { } } }""", "$.jobs.yearly", "no such property")]
     [InlineData("""{ "version": 1, "databases": [{ "name": "\ud800", "url": "env:U" }] }""", "$", "half a character")]
     public void What_is_wrong_is_told_with_its_place(string json, string path, string message)
     {
@@ -125,6 +134,22 @@ public class PlanReaderTests
         Assert.StartsWith($"The plan: {path}: ", error.Message, StringComparison.Ordinal);
         Assert.Contains(message, error.Message, StringComparison.Ordinal);
         Assert.NotEmpty(error.Remedy!);
+    }
+
+    [Fact]
+    public void What_a_job_of_each_kind_does_has_defaults_of_its_own()
+    {
+        Assert.Equal([new("Quick", 720, 15), new("Full", 720, 15), new PlannedJob("Full", 720, 15)], Read("""{ "version": 1 }""").Jobs.Jobs.Select(j => j.Job));
+        Assert.Equal([new("Full", 60, 15), new("Full", 720, 0), new PlannedJob("Full", 720, 15)],
+            Read("""{ "version": 1, "jobs": { "daily": { "verify": "Full", "timeLimitMinutes": 60 }, "weekly": { "stallMinutes": 0 } } }""").Jobs.Jobs.Select(j => j.Job));
+    }
+
+    [Fact]
+    public void A_store_takes_the_kinds_that_it_names_or_all()
+    {
+        var plan = Read("""{ "version": 1, "stores": [{ "name": "a", "location": "/a" }, { "name": "b", "location": "/b", "kinds": ["monthly"] }] }""");
+        Assert.Equal(["a"], plan.StoreSettings("Daily").Select(s => s.Name));
+        Assert.Equal(["a", "b"], plan.StoreSettings("Monthly").Select(s => s.Name));
     }
 
     [Fact]

@@ -27,6 +27,8 @@ public class PlanSchemaTests
     [InlineData(typeof(RetentionRules), "retention")]
     [InlineData(typeof(RetentionRule), "rule")]
     [InlineData(typeof(PlannedAudit), "audit")]
+    [InlineData(typeof(PlannedJobs), "jobs")]
+    [InlineData(typeof(PlannedJob), "job")]
     public void The_schema_and_the_records_have_the_same_properties(Type type, string definition)
     {
         var described = definition.Length == 0 ? s_schema : s_schema.GetProperty("$defs").GetProperty(definition);
@@ -46,7 +48,7 @@ public class PlanSchemaTests
     {
         var settings = StoreSettings.Parse("s3://bucket?endpoint=http://h&region=r&profile=p&role=r&storageClass=s&kmsKey=k&pathStyle=true&checksums=WhenRequired&objectLock=Governance&objectLockDays=1&timeoutSeconds=1");
         var named = settings.ItemLocation("x").Split('?')[1].Split('&').Select(s => s.Split('=')[0]);
-        Assert.Equal(named.Concat(["name", "location"]).Order(), PlanShape.Known(PlanJson.Default.GetTypeInfo(typeof(PlannedStore))!).Select(p => p.Name).Order());
+        Assert.Equal(named.Concat(["name", "location", "kinds"]).Order(), PlanShape.Known(PlanJson.Default.GetTypeInfo(typeof(PlannedStore))!).Select(p => p.Name).Order());
     }
 
     [Fact]
@@ -55,6 +57,11 @@ public class PlanSchemaTests
         foreach (var (kind, rule) in new RetentionRules().Rules)
         {
             Assert.Equal(rule, s_schema.GetProperty("$defs").GetProperty("retention").GetProperty("properties").GetProperty(kind).GetProperty("default").Deserialize(PlanJson.Default.RetentionRule));
+        }
+
+        foreach (var (kind, job) in new PlannedJobs().Jobs)
+        {
+            Assert.Equal(job, s_schema.GetProperty("$defs").GetProperty("jobs").GetProperty("properties").GetProperty(kind).GetProperty("default").Deserialize(PlanJson.Default.PlannedJob));
         }
 
         Assert.Equal(new BackupPlan(1).MinimumCopies, s_schema.GetProperty("properties").GetProperty("minimumCopies").GetProperty("default").GetInt32());

@@ -19,7 +19,7 @@ public sealed class PlanTestTests : IDisposable
         var result = Test("{ \"version\": 1, \"databases\": [{ \"name\": \"shop\", \"url\": \"postgresql://u@h/d\" }]," + Stores + "}");
         Assert.True(result.Passed);
         Assert.Equal(
-            ["Privacy", "Syntax", "Version", "Names", "Secrets", "References", "Databases", "Stores", "StorageClass", "ObjectLock", "Copies", "Retention", "Keys", "Environment", "Folders", "Redis", "Audit", "Reserved"],
+            ["Privacy", "Syntax", "Version", "Names", "Secrets", "References", "Databases", "Stores", "StorageClass", "ObjectLock", "Copies", "Retention", "Jobs", "Keys", "Environment", "Folders", "Redis", "Audit", "Reserved"],
             result.Checks.Select(c => c.Name));
         Assert.All(result.Checks, c => Assert.True(c.Status == PlanCheckStatus.Passed, c.ToString() + c.Detail));
     }
@@ -63,7 +63,7 @@ public sealed class PlanTestTests : IDisposable
         var failed = Assert.Single(result.Failed);
         Assert.Equal(check, failed.Name);
         Assert.NotEmpty(failed.Remedy);
-        Assert.Equal(18, result.Checks.Select(c => c.Name).Distinct().Count());
+        Assert.Equal(19, result.Checks.Select(c => c.Name).Distinct().Count());
         Assert.DoesNotContain("s3cret", string.Concat(result.Checks), StringComparison.Ordinal);
     }
 
