@@ -20,9 +20,11 @@
     'Get-MoltBackup'
     'Get-MoltKey'
     'Get-MoltPlan'
+    'Get-MoltSchedule'
     'Invoke-MoltJob'
     'New-MoltBackup'
     'New-MoltPlan'
+    'Register-MoltSchedule'
     'Remove-MoltBackup'
     'Restore-MoltBackup'
     'Set-MoltBackup'
@@ -31,6 +33,7 @@
     'Test-MoltKey'
     'Test-MoltPlan'
     'Test-MoltStore'
+    'Unregister-MoltSchedule'
   )
   PrivateData          = @{
     PSData = @{

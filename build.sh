@@ -74,6 +74,9 @@ need_test_servers() {
   have gpg || missing+=(gnupg)
   # The package would start a service of its own; the tests start their servers themselves.
   have redis-server || missing+=(redis-server)
+  have cron || missing+=(cron)
+  # Only to verify units and times.
+  have systemd-analyze || missing+=(systemd)
   # A Ceph gateway is the S3 of the tests.
   local program
   for program in ceph-mon ceph-osd radosgw; do

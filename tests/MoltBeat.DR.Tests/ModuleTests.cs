@@ -14,9 +14,11 @@ public sealed class ModuleTests : IDisposable
         "Get-MoltBackup",
         "Get-MoltKey",
         "Get-MoltPlan",
+        "Get-MoltSchedule",
         "Invoke-MoltJob",
         "New-MoltBackup",
         "New-MoltPlan",
+        "Register-MoltSchedule",
         "Remove-MoltBackup",
         "Restore-MoltBackup",
         "Set-MoltBackup",
@@ -25,6 +27,7 @@ public sealed class ModuleTests : IDisposable
         "Test-MoltKey",
         "Test-MoltPlan",
         "Test-MoltStore",
+        "Unregister-MoltSchedule",
     ];
 
     private readonly HostedModule _module = new();
@@ -71,6 +74,7 @@ public sealed class ModuleTests : IDisposable
                 "dependencies/AWSSDK.S3.dll",
                 "dependencies/AWSSDK.SecurityToken.dll",
                 "dependencies/BouncyCastle.Cryptography.dll",
+                "dependencies/Cronos.dll",
                 "dependencies/Microsoft.Extensions.DependencyInjection.Abstractions.dll",
                 "dependencies/Microsoft.Extensions.Logging.Abstractions.dll",
                 "dependencies/MoltBeat.DR.Engine.dll",

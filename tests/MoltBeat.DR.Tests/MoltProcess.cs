@@ -32,7 +32,8 @@ internal static class MoltProcess
             ? RunToEndAsync("setpriv", ["--reuid=postgres", "--regid=postgres", "--init-groups", Staged.Molt, .. arguments], variables, Limit)
             : RunWithAsync(variables, arguments);
 
-    private static async Task<ProcessResult> RunToEndAsync(string file, string[] arguments, IReadOnlyDictionary<string, string?> variables, TimeSpan limit)
+    /// <summary>Runs any program to its end.</summary>
+    public static async Task<ProcessResult> RunToEndAsync(string file, string[] arguments, IReadOnlyDictionary<string, string?> variables, TimeSpan limit)
     {
         using var process = Start(file, arguments, variables);
         process.StandardInput.Close();

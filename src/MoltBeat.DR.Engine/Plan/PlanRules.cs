@@ -149,6 +149,11 @@ internal static partial class PlanRules
         foreach (var (kind, job) in jobs.Jobs)
         {
             var path = "$.jobs." + kind;
+            if (job.At != PlannedJob.Never && CronTime.TryParse(job.At!, out var flaw) is null)
+            {
+                yield return new(PlanCheckNames.Jobs, path + ".at", "it " + flaw, "Write five fields of cron such as \"0 2 * * *\" for two o'clock UTC every day, or \"never\".");
+            }
+
             if (job.Verify is not (PlannedJob.Quick or PlannedJob.Full))
             {
                 yield return new(PlanCheckNames.Jobs, path + ".verify", "there is no such level", $"Write {PlannedJob.Quick} or {PlannedJob.Full}.");

@@ -125,6 +125,7 @@ public class PlanReaderTests
     [InlineData("""{ "version": 1, "jobs": { "daily": { "verify": "Some" } } }""", "$.jobs.daily.verify", "no such level")]
     [InlineData("""{ "version": 1, "jobs": { "weekly": { "timeLimitMinutes": -1 } } }""", "$.jobs.weekly.timeLimitMinutes", "no number of minutes")]
     [InlineData("""{ "version": 1, "jobs": { "monthly": { "stallMinutes": 40321 } } }""", "$.jobs.monthly.stallMinutes", "no number of minutes")]
+    [InlineData("""{ "version": 1, "jobs": { "daily": { "at": "0 2 * *" } } }""", "$.jobs.daily.at", "is not five fields")]
     [InlineData("""{ "version": 1, "jobs": { "yearly": { } } }""", "$.jobs.yearly", "no such property")]
     [InlineData("""{ "version": 1, "databases": [{ "name": "\ud800", "url": "env:U" }] }""", "$", "half a character")]
     public void What_is_wrong_is_told_with_its_place(string json, string path, string message)
@@ -139,8 +140,8 @@ public class PlanReaderTests
     [Fact]
     public void What_a_job_of_each_kind_does_has_defaults_of_its_own()
     {
-        Assert.Equal([new("Quick", 720, 15), new("Full", 720, 15), new PlannedJob("Full", 720, 15)], Read("""{ "version": 1 }""").Jobs.Jobs.Select(j => j.Job));
-        Assert.Equal([new("Full", 60, 15), new("Full", 720, 0), new PlannedJob("Full", 720, 15)],
+        Assert.Equal([new("0 2 * * *", "Quick"), new("0 3 * * 0", "Full"), new PlannedJob("0 4 1 * *", "Full")], Read("""{ "version": 1 }""").Jobs.Jobs.Select(j => j.Job));
+        Assert.Equal([new("0 2 * * *", "Full", 60), new("0 3 * * 0", "Full", 720, 0), new PlannedJob("0 4 1 * *", "Full")],
             Read("""{ "version": 1, "jobs": { "daily": { "verify": "Full", "timeLimitMinutes": 60 }, "weekly": { "stallMinutes": 0 } } }""").Jobs.Jobs.Select(j => j.Job));
     }
 
