@@ -47,10 +47,12 @@ public sealed class AlertSender
     }
 
     /// <summary>Sends what waits in the spools.</summary>
+    /// <param name="routeNames">Which routes; null for all.</param>
     /// <param name="cancellationToken">Ends the sending; what was not sent stays.</param>
     /// <returns>One for each route on which something waited.</returns>
-    public async Task<IReadOnlyList<AlertDelivery>> SendWaitingAsync(CancellationToken cancellationToken = default)
-        => [.. (await Task.WhenAll(routes.Select(r => Task.Run(() => new AlertQueue(r, settings).SendWaitingAsync(cancellationToken), CancellationToken.None))).ConfigureAwait(false)).OfType<AlertDelivery>()];
+    /// <exception cref="MoltException"><c>AlertRouteUnknown</c>.</exception>
+    public async Task<IReadOnlyList<AlertDelivery>> SendWaitingAsync(IReadOnlyList<string>? routeNames = null, CancellationToken cancellationToken = default)
+        => [.. (await Task.WhenAll((routeNames is null ? routes : Named(routeNames)).Select(r => Task.Run(() => new AlertQueue(r, settings).SendWaitingAsync(cancellationToken), CancellationToken.None))).ConfigureAwait(false)).OfType<AlertDelivery>()];
 
     /// <summary>Tries whether messages arrive: one that says that it is a test, on each route, past the spool; what it opens in PagerDuty it closes.</summary>
     /// <param name="routeNames">Which routes; null for all.</param>
