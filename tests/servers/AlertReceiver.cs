@@ -20,10 +20,12 @@ public sealed record ReceivedAlert(string Target, IReadOnlyDictionary<string, st
 
 /// <summary>What the service does with a request in place of taking it.</summary>
 /// <param name="Status">Its answer; 0 to close the connection without one, -1 never to answer.</param>
-/// <param name="Body">The answer's body.</param>
+/// <param name="Body">The answer's body; <see cref="Echo"/> for what was sent.</param>
 /// <param name="Headers">The answer's further headers, each with a line end.</param>
 public sealed record AlertAnswer(int Status, string Body = "", string Headers = "")
 {
+    public const string Echo = "{echo}";
+
     public static AlertAnswer Cut { get; } = new(0);
 
     public static AlertAnswer Silence { get; } = new(-1);
@@ -52,7 +54,7 @@ public sealed class AlertReceiver : IAsyncDisposable
 
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
-    public string Address => $"{(_certificate is null ? "http" : "https")}://localhost:{Port}".Replace("localhost", _certificate is null ? "127.0.0.1" : "localhost", StringComparison.Ordinal);
+    public string Address => _certificate is null ? $"http://127.0.0.1:{Port}" : $"https://localhost:{Port}";
 
     /// <summary>What was sent, in the order in which it came; that which was refused too.</summary>
     public IReadOnlyList<ReceivedAlert> Received
@@ -154,7 +156,10 @@ public sealed class AlertReceiver : IAsyncDisposable
         lock (_lock)
         {
             _received.Add(received);
-            return Always ?? (_answers.TryDequeue(out var answer) ? answer : AlertRules.Judge(received));
+            var chosen = Always ?? (_answers.TryDequeue(out var answer) ? answer : AlertRules.Judge(received));
+            return chosen.Body == AlertAnswer.Echo
+                ? chosen with { Body = $"{received.Headers.GetValueOrDefault("authorization")} {received.Target} {(received.Body.TryGetProperty("routing_key", out var key) ? key : default)} {Address}{received.Target}" }
+                : chosen;
         }
     }
 

@@ -26,18 +26,18 @@ internal static class AlertRules
         var errors = new List<string>();
         var action = Text(body, "event_action");
         if (Text(body, "routing_key").Length != 32)
-            errors.Add("'routing_key' is invalid");
+            errors.Add("routing_key is invalid");
         if (action is not ("trigger" or "acknowledge" or "resolve"))
-            errors.Add("'event_action' is invalid");
+            errors.Add("event_action is invalid");
         if (Text(body, "dedup_key").Length is 0 or > 255)
-            errors.Add("'dedup_key' is missing or longer than 255");
+            errors.Add("dedup_key is missing or longer than 255");
         if (action == "trigger")
         {
             if (!body.TryGetProperty("payload", out var payload))
-                errors.Add("'payload' is missing");
+                errors.Add("payload is missing");
             else if (Text(payload, "summary").Length is 0 or > 1024 || Text(payload, "source").Length == 0 || !s_severities.Contains(Text(payload, "severity"))
                 || !DateTimeOffset.TryParse(Text(payload, "timestamp"), out _) || payload.GetProperty("custom_details").ValueKind != JsonValueKind.Object)
-                errors.Add("'payload' is invalid");
+                errors.Add("payload is invalid");
         }
 
         return errors.Count == 0
