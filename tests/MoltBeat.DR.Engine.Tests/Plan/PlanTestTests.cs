@@ -16,10 +16,10 @@ public sealed class PlanTestTests : IDisposable
     [Fact]
     public void A_good_plan_passes_every_check()
     {
-        var result = Test("{ \"version\": 1, \"databases\": [{ \"name\": \"shop\", \"url\": \"postgresql://u@h/d\" }]," + Stores + "}");
+        var result = Test("{ \"version\": 1, \"databases\": [{ \"name\": \"shop\", \"url\": \"postgresql://u@h/d\" }], \"alerts\": { \"routes\": [{ \"name\": \"a\", \"kind\": \"email\", \"server\": \"h:25\", \"from\": \"a@b.c\", \"to\": [\"a@b.c\"] }] }," + Stores + "}");
         Assert.True(result.Passed);
         Assert.Equal(
-            ["Privacy", "Syntax", "Version", "Names", "Secrets", "References", "Databases", "Stores", "StorageClass", "ObjectLock", "Copies", "Retention", "Keys", "Environment", "Folders", "Redis", "Audit", "Reserved"],
+            ["Privacy", "Syntax", "Version", "Names", "Secrets", "References", "Databases", "Stores", "StorageClass", "ObjectLock", "Copies", "Retention", "Keys", "Environment", "Folders", "Redis", "Audit", "Alerts", "Reserved"],
             result.Checks.Select(c => c.Name));
         Assert.All(result.Checks, c => Assert.True(c.Status == PlanCheckStatus.Passed, c.ToString() + c.Detail));
     }
