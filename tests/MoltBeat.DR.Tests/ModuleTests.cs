@@ -80,6 +80,7 @@ public sealed class ModuleTests : IDisposable
                 "dependencies/MoltBeat.DR.dll",
                 "dependencies/Npgsql.dll",
                 "dependencies/System.IO.Hashing.dll",
+                "dependencies/System.Security.Cryptography.Pkcs.dll",
                 "dependencies/ZstdSharp.dll",
                 "plan.schema.json",
             ],

@@ -109,6 +109,24 @@ public sealed class AlertCmdletTests : IAsyncDisposable
         Assert.All(lines, l => Assert.True(l.Length <= columns, l));
     }
 
+    [Fact]
+    public async Task A_process_that_is_killed_while_it_sends_loses_nothing()
+    {
+        _receiver.Always = AlertAnswer.Silence;
+        using (var process = MoltProcess.StartInterruptible("-Command", $"Send-MoltAlert 'The disk is full' -Route hook -PlanPath '{_plan}'"))
+        {
+            await Until(() => _receiver.Received.Count > 0);
+            process.Kill(entireProcessTree: true);
+            await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        }
+
+        _receiver.Always = null;
+        var sent = Assert.Single(Run("Send-MoltAlert -Waiting -PlanPath $Plan").ThrowIfFailed().Output);
+        Assert.Equal(("Sent", 0), (sent.Text("Status"), sent.Value<int>("Waiting")));
+        Assert.Single(_receiver.Received.Select(r => r.Headers["idempotency-key"]).Distinct());
+        Assert.All(_receiver.Received, r => Assert.Equal("The disk is full", r.Text("summary")));
+    }
+
     // The variables are read once a process: these need one of their own.
     [Fact]
     public async Task TLS_is_trusted_by_the_machines_authorities_and_proxies_are_those_of_the_environment()
@@ -131,6 +149,15 @@ public sealed class AlertCmdletTests : IAsyncDisposable
         Assert.StartsWith("CONNECT slack.invalid:443", _receiver.Received[0].Target, StringComparison.Ordinal);
         Assert.DoesNotContain("s3cret", proxied.Output + proxied.Error + await File.ReadAllTextAsync(Path.Combine(audit, "audit.jsonl"), TestContext.Current.CancellationToken), StringComparison.Ordinal);
         Assert.Contains("TestAlert", await File.ReadAllTextAsync(Path.Combine(audit, "audit.jsonl"), TestContext.Current.CancellationToken), StringComparison.Ordinal);
+    }
+
+    private static async Task Until(Func<bool> condition)
+    {
+        for (var tries = 0; !condition(); tries++)
+        {
+            Assert.True(tries < 600, "It did not come about within half a minute.");
+            await Task.Delay(50, TestContext.Current.CancellationToken);
+        }
     }
 
     private HostedResult Run(string script) => _module.Run("param($Plan) " + script, ("Plan", _plan));
