@@ -40,6 +40,9 @@ public sealed record RestoreOptions
     /// <summary>The target is there, and gives its name to the restored database once that is proven; it is kept under another name.</summary>
     public bool Replace { get; init; }
 
+    /// <summary>How long a replacement waits for a backup of the database that is to be replaced.</summary>
+    public TimeSpan BackupWait { get; init; } = TimeSpan.FromMinutes(10);
+
     /// <summary>Go on where the disk is known to be too small for a second database.</summary>
     public bool IgnoreDiskSpace { get; init; }
 
