@@ -23,13 +23,16 @@
     'New-MoltBackup'
     'New-MoltPlan'
     'Remove-MoltBackup'
+    'Remove-MoltPreviousDatabase'
     'Restore-MoltBackup'
     'Set-MoltBackup'
     'Test-MoltAudit'
     'Test-MoltBackup'
     'Test-MoltKey'
     'Test-MoltPlan'
+    'Test-MoltRestore'
     'Test-MoltStore'
+    'Undo-MoltRestore'
   )
   PrivateData          = @{
     PSData = @{

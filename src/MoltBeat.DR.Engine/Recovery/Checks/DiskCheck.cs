@@ -27,7 +27,7 @@ internal sealed class DiskCheck(PinnedServer server, NpgsqlConnection admin, Res
         if (space.Free < least)
         {
             return options.IgnoreDiskSpace ? Finding.Warning(message + "; that is not heeded, as was asked", Remedy)
-                : throw new MoltException("DiskTooSmall", ErrorKind.ResourceFull, $"The server's disk does not hold a second database: {message}.", $"{Remedy} -Force goes on all the same.", options.TargetDatabase);
+                : throw new MoltException("DiskTooSmall", ErrorKind.ResourceFull, $"The server's disk does not hold a second database: {message}.", $"{Remedy} -IgnoreDiskSpace goes on all the same.", options.TargetDatabase);
         }
 
         // Indexes are not in the backup, and what they take is not known.
