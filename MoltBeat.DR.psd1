@@ -23,6 +23,7 @@
     'New-MoltBackup'
     'New-MoltPlan'
     'Remove-MoltBackup'
+    'Remove-MoltPreviousDatabase'
     'Restore-MoltBackup'
     'Send-MoltAlert'
     'Set-MoltBackup'
@@ -31,7 +32,9 @@
     'Test-MoltBackup'
     'Test-MoltKey'
     'Test-MoltPlan'
+    'Test-MoltRestore'
     'Test-MoltStore'
+    'Undo-MoltRestore'
   )
   PrivateData          = @{
     PSData = @{
