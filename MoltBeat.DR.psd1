@@ -26,13 +26,18 @@
     'New-MoltPlan'
     'Register-MoltSchedule'
     'Remove-MoltBackup'
+    'Remove-MoltPreviousDatabase'
     'Restore-MoltBackup'
+    'Send-MoltAlert'
     'Set-MoltBackup'
+    'Test-MoltAlert'
     'Test-MoltAudit'
     'Test-MoltBackup'
     'Test-MoltKey'
     'Test-MoltPlan'
+    'Test-MoltRestore'
     'Test-MoltStore'
+    'Undo-MoltRestore'
     'Unregister-MoltSchedule'
   )
   PrivateData          = @{

@@ -6,7 +6,6 @@ using MoltBeat.DR.Engine.Application.Redis;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Plan;
-using MoltBeat.DR.Engine.Postgres;
 using MoltBeat.DR.Engine.Recovery;
 
 namespace MoltBeat.DR;
@@ -14,41 +13,8 @@ namespace MoltBeat.DR;
 /// <summary>Restores a backup into a new database, and proves that it is all there; and what the backup holds beside it.</summary>
 [Cmdlet(VerbsData.Restore, "MoltBackup", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
 [OutputType(typeof(RestoreResult), typeof(EnvironmentRestoreResult), typeof(FolderRestoreResult), typeof(RedisRestoreResult))]
-public sealed class RestoreMoltBackupCommand : KeyCommand
+public sealed class RestoreMoltBackupCommand : RestoreCommand
 {
-    /// <summary>The archive; Get-MoltBackup's objects bind here.</summary>
-    [Parameter(Position = 0, Mandatory = true, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
-    [Alias("FullName")]
-    public string Path { get; set; } = "";
-
-    /// <summary>All copies, as Get-MoltBackup's objects bring them along: when one is damaged or cannot be reached, the next is taken.</summary>
-    [Parameter(ValueFromPipelineByPropertyName = true)]
-    public BackupLocation[]? Locations { get; set; }
-
-    /// <summary>The server to restore to, as a connection string; its database need not exist. Without it the plan's, DATABASE_URL, then libpq's variables.</summary>
-    [Parameter(ValueFromPipelineByPropertyName = true)]
-    [Alias("ConnectionString")]
-    [ValidateNotNullOrEmpty]
-    public string? DatabaseUrl { get; set; }
-
-    /// <summary>Role and password, over what the connection string says.</summary>
-    [Parameter]
-    [Credential]
-    public PSCredential? Credential { get; set; }
-
-    /// <summary>The database to make. It must not be there yet, or be empty. Without it: the backup's database and time, as in moltbeat_restored_20260131_120000.</summary>
-    [Parameter(Position = 1)]
-    public string? TargetDatabase { get; set; }
-
-    /// <summary>Only these tables: name or schema.name, with * and ?.</summary>
-    [Parameter]
-    public string[] Table { get; set; } = [];
-
-    /// <summary>Loads, index builds and readers at once; by default one for each core of this machine, at most 8.</summary>
-    [Parameter]
-    [ValidateRange(1, 64)]
-    public int Jobs { get; set; } = Math.Clamp(Environment.ProcessorCount, 1, 8);
-
     /// <summary>Do not compare the restored rows with the backup.</summary>
     [Parameter]
     public SwitchParameter SkipProof { get; set; }
@@ -57,25 +23,9 @@ public sealed class RestoreMoltBackupCommand : KeyCommand
     [Parameter]
     public SwitchParameter KeepFailed { get; set; }
 
-    /// <summary>Everything belongs to the restoring role; no rights are granted.</summary>
-    [Parameter]
-    public SwitchParameter NoOwner { get; set; }
-
-    /// <summary>Make missing roles, from the backup's globals.</summary>
-    [Parameter]
-    public SwitchParameter CreateRoles { get; set; }
-
-    /// <summary>Put everything into the default tablespace.</summary>
-    [Parameter]
-    public SwitchParameter NoTablespaces { get; set; }
-
     /// <summary>Replace environment files and folders that are there; each is kept beside under another name. Together with -Confirm:$false: restore under the name of a production database without its name being typed.</summary>
     [Parameter]
     public SwitchParameter Force { get; set; }
-
-    /// <summary>The folder of pg_restore, in place of PATH and the usual ones.</summary>
-    [Parameter]
-    public string? ClientToolPath { get; set; }
 
     /// <summary>What to restore: exactly these. Without it the database alone.</summary>
     [Parameter]
@@ -102,6 +52,16 @@ public sealed class RestoreMoltBackupCommand : KeyCommand
     [Parameter]
     public SwitchParameter ReplaceKeys { get; set; }
 
+    /// <summary>Restore although the server's disk is known to be too small for a second database.</summary>
+    [Parameter]
+    public SwitchParameter IgnoreDiskSpace { get; set; }
+
+    private protected override bool SkipsProof => SkipProof;
+
+    private protected override bool KeepsFailed => KeepFailed;
+
+    private protected override bool IgnoresDiskSpace => IgnoreDiskSpace;
+
     protected override AuditAction? Audits => new("Restore", IsGuarded: true);
 
     protected override void BeginProcessing()
@@ -121,33 +81,12 @@ public sealed class RestoreMoltBackupCommand : KeyCommand
 
     private void Restore(AuditSubject subject)
     {
-        IReadOnlyList<(StoreSettings Store, string Name)> copies;
-        try
-        {
-            copies = CopiesOf(Path, Locations);
-            subject.In(copies.Select(c => c.Store)).Backup = copies[0].Name;
-        }
-        catch (MoltException e)
-        {
-            WriteFailure(e, Path);
-            return;
-        }
-
-        if (!TryGetAccess(out var access))
+        if (!TryFind(subject, out var backup, out var whole, out var access))
         {
             return;
         }
-
-        if (!RunOn(copies.Select(c => c.Store).ToList(), (stores, observer, token) => new BackupCatalog(stores, access).ReadNearestAsync(copies[0].Name, e => observer.Warning(e.Message), token), out var nearest, Path))
-        {
-            return;
-        }
-
-        var backup = nearest.Backup;
-        (subject.Database, subject.BackupId) = (backup.Database, backup.Id);
 
         // What stands in the way of anything is found before anything is done.
-        var whole = copies.Skip(nearest.Skipped).ToList();
         var kinds = Kinds();
         IReadOnlyList<ExtraRestoreItem> extras = [];
         if (kinds.Count > 0)
@@ -170,12 +109,10 @@ public sealed class RestoreMoltBackupCommand : KeyCommand
         RestoreOptions? database = null;
         if (Include.Contains(RestorePart.Database))
         {
-            if (!TryParse(() => UrlOf(DatabaseUrl, planned => planned.Count == 1 ? planned[0] : planned.FirstOrDefault(d => d.Name == backup.Database)), Credential, out var connection))
+            if (!TryGetOptions(backup, access, out database))
             {
                 return;
             }
-
-            database = Options(backup, connection, access);
         }
 
         // All questions come first, too: nobody sits and waits for the second one while a database is loading.
@@ -198,8 +135,6 @@ public sealed class RestoreMoltBackupCommand : KeyCommand
         }
     }
 
-    private static List<StoreSettings> StoresOf(IReadOnlyList<(StoreSettings Store, string Name)> copies) => copies.Select(c => c.Store).ToList();
-
     private static ExtrasRestore ExtrasOf(IReadOnlyList<Engine.Storage.IBackupStore> stores, IReadOnlyList<(StoreSettings Store, string Name)> copies, IReadOnlyList<IExtraRestore> kinds, ArchiveAccess access, IOperationObserver observer)
         => new(stores.Zip(copies, (s, c) => (s, c.Name)).ToList(), kinds, observer, access);
 
@@ -210,6 +145,11 @@ public sealed class RestoreMoltBackupCommand : KeyCommand
         if (!Include.Contains(RestorePart.Redis) && (RedisUrl is not null || ReplaceKeys))
         {
             throw new MoltException("IncludeInvalid", ErrorKind.InvalidArgument, "-RedisUrl or -ReplaceKeys is given, and -Include does not name Redis: no key would be restored.", "Add Redis to -Include.", nameof(Include));
+        }
+
+        if (!Include.Contains(RestorePart.Database) && Replace)
+        {
+            throw new MoltException("IncludeInvalid", ErrorKind.InvalidArgument, "-Replace is given, and -Include does not name Database: no database would be replaced.", "Add Database to -Include.", nameof(Include));
         }
 
         if (EnvironmentPath is not null && EnvironmentInPlace)
@@ -249,41 +189,27 @@ public sealed class RestoreMoltBackupCommand : KeyCommand
         return kinds;
     }
 
-    private RestoreOptions Options(BackupInfo backup, ConnectionSettings connection, ArchiveAccess access) => new()
-    {
-        Access = access,
-        Connection = connection,
-        TargetDatabase = TargetDatabase ?? DefaultName(backup),
-        Jobs = Jobs,
-        Tables = Table,
-        SkipProof = SkipProof,
-        KeepFailed = KeepFailed,
-        NoOwner = NoOwner,
-        CreateRoles = CreateRoles,
-        NoTablespaces = NoTablespaces,
-        Backup = backup,
-        ClientToolFolder = ClientToolPath is null ? null : GetUnresolvedProviderPathFromPSPath(ClientToolPath),
-    };
-
     /// <returns>False when it failed; true also when the user did not want it.</returns>
     private bool RestoreDatabase(IReadOnlyList<(StoreSettings Store, string Name)> copies, BackupInfo backup, RestoreOptions options, AuditSubject subject)
     {
         var where = options.Connection.WithDatabase(options.TargetDatabase).Describe();
         (subject.Target, subject.Server) = (options.TargetDatabase, where);
-        if (!IsWhatIf && IsProduction(options.TargetDatabase) && !ConfirmByName(options.TargetDatabase, $"This restores as {options.TargetDatabase}, which the plan calls a production database.", Force))
+        if (!IsWhatIf && (Replace || IsProduction(options.TargetDatabase)) && !ConfirmByName(options.TargetDatabase,
+            Replace ? $"This replaces the database {options.TargetDatabase} and ends all sessions in it." : $"This restores as {options.TargetDatabase}, which the plan calls a production database.", Force))
         {
             return false;
         }
 
         WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"Restoring {backup.Path} into {where} with {options.Jobs} jobs."));
         Task<bool> ApproveAsync(RestorePlan plan, IOperationObserver observer, CancellationToken token) => ConfirmAsync(observer,
-            $"new database {options.TargetDatabase} ({where})", $"Restore from {backup.Name}, state of {Time(backup)}: {plan}", null, token);
+            $"{(Replace ? "" : "new ")}database {options.TargetDatabase} ({where})", $"{(Replace ? "Replace" : "Restore")} from {backup.Name}, state of {Time(backup)}: {plan}", null, token);
 
         if (RunOn(StoresOf(copies), (stores, observer, token) => RestoreOperation.RunAsync(stores.Zip(copies, (s, c) => (s, c.Name)).ToList(), options, plan => ApproveAsync(plan, observer, token), observer, token), out var result, Path))
         {
             if (result is not null)
             {
                 subject.IsDone = true;
+                subject.Detail = result.Replaced is { } replaced ? $"replaced, kept as {replaced.KeptAs}" : subject.Detail;
                 WriteObject(result);
             }
 
@@ -296,36 +222,5 @@ public sealed class RestoreMoltBackupCommand : KeyCommand
         }
 
         return false;
-    }
-
-    /// <summary>
-    /// Whether the new database will bear the name of one that the plan calls production. The server is not compared: one
-    /// machine has many names, and the wrong guess would be the one that does harm.
-    /// </summary>
-    private bool IsProduction(string database) => Plan.Databases.Where(d => d.Production).Any(planned =>
-    {
-        try
-        {
-            return planned.Name == database || ConnectionSettings.Parse(SessionPlan.Secrets(this).Resolve(planned.Url)).Database == database;
-        }
-        catch (MoltException)
-        {
-            // Its real name cannot be found out here: the one in the plan has to do.
-            return false;
-        }
-    });
-
-    private static string Time(BackupInfo backup) => backup.Created.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
-
-    private static string DefaultName(BackupInfo backup)
-    {
-        var suffix = backup.Created.UtcDateTime.ToString("'_restored_'yyyyMMdd_HHmmss", CultureInfo.InvariantCulture);
-        var name = backup.Database;
-        while (System.Text.Encoding.UTF8.GetByteCount(name) > 63 - suffix.Length)
-        {
-            name = name[..^1];
-        }
-
-        return name + suffix;
     }
 }

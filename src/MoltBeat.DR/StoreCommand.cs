@@ -56,6 +56,23 @@ public abstract class StoreCommand : MoltCommand
         }
     }
 
+    /// <summary>
+    /// Whether this is the name of a database that the plan calls production. The server is not compared: one
+    /// machine has many names, and the wrong guess would be the one that does harm.
+    /// </summary>
+    protected bool IsProduction(string database) => Plan.Databases.Where(d => d.Production).Any(planned =>
+    {
+        try
+        {
+            return planned.Name == database || ConnectionSettings.Parse(SessionPlan.Secrets(this).Resolve(planned.Url)).Database == database;
+        }
+        catch (MoltException)
+        {
+            // Its real name cannot be found out here: the one in the plan has to do.
+            return false;
+        }
+    });
+
     /// <summary>A key as the engine takes it: files by their full paths, all else as it is.</summary>
     protected string KeyName(string key) => PlanKeys.IsFile(key) || File.Exists(Absolute(key)) ? Absolute(key) : key;
 

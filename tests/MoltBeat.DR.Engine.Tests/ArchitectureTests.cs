@@ -11,7 +11,7 @@ public partial class ArchitectureTests
 
     private static readonly string[] Layers =
     [
-        "Plan", "Postgres", "Archive", "Encryption", "Application", "Storage", "Catalog", "Backup", "Verification", "Copying", "Recovery", "Drill", "Operations", "Audit",
+        "Plan", "Postgres", "Archive", "Encryption", "Application", "Storage", "Catalog", "Backup", "Verification", "Copying", "Alerting", "Recovery", "Drill", "Operations", "Audit",
     ];
 
     [Fact]

@@ -48,12 +48,12 @@ public sealed record BackupPlan(int Version, int MinimumCopies = 1)
 
     public PlannedAudit Audit { get => field ?? new PlannedAudit(); init; }
 
+    public PlannedAlerts Alerts { get => field ?? new PlannedAlerts(); init; }
+
     // What later parts of the module will take from the plan. Kept as written; PlanReserved says that it has no effect yet.
     public JsonElement? Hooks { get; init; }
 
     public JsonElement? Objectives { get; init; }
-
-    public JsonElement? Alerts { get; init; }
 
     /// <summary>The stores as what opens them takes them, in the plan's order, each under its name in the plan.</summary>
     /// <exception cref="MoltException"><c>StoreInvalid</c>; never of a plan that <see cref="PlanReader"/> has read.</exception>

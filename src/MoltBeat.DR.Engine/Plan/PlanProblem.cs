@@ -52,5 +52,6 @@ public static class PlanCheckNames
     public const string Folders = "Folders";
     public const string Redis = "Redis";
     public const string Audit = "Audit";
+    public const string Alerts = "Alerts";
     public const string Reserved = "Reserved";
 }

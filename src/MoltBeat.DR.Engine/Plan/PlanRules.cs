@@ -13,7 +13,7 @@ internal static partial class PlanRules
 
     /// <param name="plan">Of the right form.</param>
     public static IEnumerable<PlanProblem> Check(BackupPlan plan)
-        => Version(plan).Concat(Databases(plan)).Concat(Stores(plan)).Concat(Copies(plan)).Concat(Kinds(plan)).Concat(Retention(plan.Retention)).Concat(Jobs(plan.Jobs)).Concat(Environment(plan)).Concat(Folders(plan)).Concat(Redis(plan)).Concat(PlanKeys.Check(plan)).Concat(Audit(plan));
+        => Version(plan).Concat(Databases(plan)).Concat(Stores(plan)).Concat(Copies(plan)).Concat(Kinds(plan)).Concat(Retention(plan.Retention)).Concat(Jobs(plan.Jobs)).Concat(Environment(plan)).Concat(Folders(plan)).Concat(Redis(plan)).Concat(PlanKeys.Check(plan)).Concat(Audit(plan)).Concat(PlanAlerts.Of(plan.Alerts));
 
     /// <summary>The same place however it is written.</summary>
     public static string Identity(StoreSettings store)
@@ -264,7 +264,7 @@ internal static partial class PlanRules
         }
     }
 
-    private static bool IsAbsolute(string path) => Path.IsPathFullyQualified(path) && !path.Contains("://", StringComparison.Ordinal) && !path.Any(char.IsControl);
+    internal static bool IsAbsolute(string path) => Path.IsPathFullyQualified(path) && !path.Contains("://", StringComparison.Ordinal) && !path.Any(char.IsControl);
 
     private static IEnumerable<PlanProblem> Audit(BackupPlan plan)
     {
@@ -291,7 +291,7 @@ internal static partial class PlanRules
         }
     }
 
-    private static IEnumerable<PlanProblem> Names(string check, string list, List<string> names)
+    internal static IEnumerable<PlanProblem> Names(string check, string list, List<string> names)
     {
         var seen = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         foreach (var (index, name) in names.Index())

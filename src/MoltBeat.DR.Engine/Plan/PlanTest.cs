@@ -62,6 +62,7 @@ public sealed class PlanTest
         test.Beside(PlanCheckNames.Folders, problems, plan?.Folders, checkFolder);
         test.Beside(PlanCheckNames.Redis, problems, plan?.Redis, r => test.CheckRedis(r, checkRedisUrl));
         test.Audit(plan, problems);
+        test.Alerts(plan, problems);
         test.Reserved(plan);
         return new PlanTestResult(file?.Path ?? VariablePlan.Source(around), file?.Path, test.checks);
     }
@@ -126,7 +127,8 @@ public sealed class PlanTest
         }
 
         var fine = 0;
-        foreach (var (owner, reference) in plan.Databases.Select(d => (d.Name, SecretReference.From(d.Url))).Concat(plan.Redis.Select(r => (r.Name, SecretReference.From(r.Url)))).Where(d => d.Item2 is { Flaw: null }))
+        foreach (var (owner, reference) in plan.Databases.Select(d => (d.Name, SecretReference.From(d.Url))).Concat(plan.Redis.Select(r => (r.Name, SecretReference.From(r.Url))))
+            .Concat(plan.Alerts.Routes.SelectMany(r => r.Secrets.Select(s => (r.Name, SecretReference.From(s.Text))))).Where(d => d.Item2 is { Flaw: null }))
         {
             if (reference!.Place == SecretPlace.Vault && !askVault)
             {
@@ -480,6 +482,33 @@ public sealed class PlanTest
         }
     }
 
+    private void Alerts(BackupPlan? plan, IReadOnlyList<PlanProblem> problems)
+    {
+        const string name = PlanCheckNames.Alerts;
+        if (Failed(name, problems))
+        {
+            return;
+        }
+
+        if (plan is null)
+        {
+            Skip(name, NoPlan);
+        }
+        else if (plan.Alerts.Routes.Count == 0)
+        {
+            Warn(name, "there is no route: nobody is told when a backup fails", "Add one under alerts.routes; docs/alerts.md tells how.");
+        }
+        else
+        {
+            foreach (var problem in AlertProblems.Names.Where(p => plan.Alerts.SeverityOf(p) <= Priority.P1 && plan.Alerts.RoutesOf(p).Count == 0))
+            {
+                Warn(name, $"{problem}: nobody is told", "Name a route in its rule.");
+            }
+
+            Pass(name, string.Join(", ", plan.Alerts.Routes.Select(r => $"{r.Name} ({r.Kind})")));
+        }
+    }
+
     private void Reserved(BackupPlan? plan)
     {
         const string name = PlanCheckNames.Reserved;
@@ -491,7 +520,7 @@ public sealed class PlanTest
 
         (string Name, JsonElement? Value)[] sections =
         [
-            ("hooks", plan.Hooks), ("objectives", plan.Objectives), ("alerts", plan.Alerts),
+            ("hooks", plan.Hooks), ("objectives", plan.Objectives),
         ];
         var present = sections.Where(s => s.Value is not null).ToList();
         foreach (var section in present)

@@ -11,7 +11,7 @@ public static class PlanWriter
     private static readonly JavaScriptEncoder s_encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping;
 
     /// <summary>The text of a plan.</summary>
-    /// <param name="plan">Its databases, stores, copies and retention; sections that have no effect yet are left to comments.</param>
+    /// <param name="plan">Its databases, stores, copies, retention and routes for alerts; sections that have no effect yet are left to comments.</param>
     /// <exception cref="MoltException"><c>PlanInvalid</c>, <c>SecretInPlan</c>: it could not be read again.</exception>
     public static string Text(BackupPlan plan)
     {
@@ -32,7 +32,10 @@ public static class PlanWriter
               "minimumCopies": {{plan.MinimumCopies}},
 
               // For how long, by kind; the newest "atLeast" stay in any case. "30d", ISO 8601 as "P1Y", or "forever".
-              "retention": {{{List(plan.Retention.Rules.Select(r => $"{Json(r.Kind)}: {{ \"keep\": {Json(KeepTime.Format(r.Rule.Keep))}, \"atLeast\": {r.Rule.AtLeast.ToString(CultureInfo.InvariantCulture)} }}"))}}}
+              "retention": {{{List(plan.Retention.Rules.Select(r => $"{Json(r.Kind)}: {{ \"keep\": {Json(KeepTime.Format(r.Rule.Keep))}, \"atLeast\": {r.Rule.AtLeast.ToString(CultureInfo.InvariantCulture)} }}"))}}},
+
+              // Who is told when something is wrong: PagerDuty, Slack, webhooks, e-mail. docs/alerts.md tells how.
+              "alerts": { "routes": [{{List(plan.Alerts.Routes.Select(Route))}}] }
             }
 
             """).ReplaceLineEndings("\n");
@@ -112,6 +115,13 @@ public static class PlanWriter
     {
         var settings = store.Options.Select(o => $", {Json(o.Key)}: {(o.Key is "pathStyle" or "objectLockDays" or "timeoutSeconds" ? o.Value : Json(o.Value))}");
         return $"{{ \"name\": {Json(store.Name)}, \"location\": {Json(store.Location)}{string.Concat(settings)} }}";
+    }
+
+    private static string Route(PlannedRoute route)
+    {
+        var options = route.Options.Select(o => $", {Json(o.Name)}: {(o.Name == "to" ? $"[{string.Join(", ", route.To.Select(Json))}]" : Json(o.Value))}");
+        var most = route.MostPerHour is { } number ? string.Create(CultureInfo.InvariantCulture, $", \"mostPerHour\": {number}") : "";
+        return $"{{ \"name\": {Json(route.Name)}, \"kind\": {Json(route.Kind)}{string.Concat(options)}{most} }}";
     }
 
     private static string List(IEnumerable<string> items) => items.ToList() is { Count: > 0 } all ? "\n    " + string.Join(",\n    ", all) + "\n  " : "";

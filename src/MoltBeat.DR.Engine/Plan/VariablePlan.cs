@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 
 namespace MoltBeat.DR.Engine.Plan;
 
@@ -28,7 +27,7 @@ internal static class VariablePlan
             Databases = around.Set("DATABASE_URL") is null ? [] : [new PlannedDatabase("default", "env:DATABASE_URL")],
             Stores = Stores(around, problems),
             Retention = Retention(around, problems),
-            Alerts = around.Set("WEBHOOK_URL") is null ? null : JsonElement.Parse("""{ "webhook": "env:WEBHOOK_URL" }"""),
+            Alerts = new PlannedAlerts { Routes = around.Set("WEBHOOK_URL") is null ? [] : [new PlannedRoute("webhook", PlannedRoute.Webhook) { Url = "env:WEBHOOK_URL" }] },
         };
         problems.AddRange(PlanRules.Check(plan).Select(p => p with { Path = p.Path.StartsWith("$.stores[1]", StringComparison.Ordinal) ? "S3_BUCKET" : "BACKUP_DIR" }));
         return (plan, problems);

@@ -84,6 +84,31 @@ public static class CreateDatabase
         }
     }
 
+    /// <summary>Takes back what <see cref="Finish"/> with roles has set, so that it can set other properties.</summary>
+    public static IEnumerable<string> Forget(DatabaseProperties properties, string name)
+    {
+        yield return $"COMMENT ON DATABASE {name} IS NULL";
+        yield return $"ALTER DATABASE {name} RESET ALL";
+        foreach (var role in properties.Settings.Select(s => s.Role).OfType<string>().Distinct())
+        {
+            yield return $"ALTER ROLE {SqlName.Quote(role)} IN DATABASE {name} RESET ALL";
+        }
+
+        if (properties.Grants is { } grants)
+        {
+            foreach (var grantee in grants.Select(g => g.Grantee).Distinct())
+            {
+                yield return $"REVOKE ALL ON DATABASE {name} FROM {(grantee.Length == 0 ? "PUBLIC" : SqlName.Quote(grantee))}";
+            }
+
+            // What a database has that nobody has granted anything on.
+            yield return $"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO PUBLIC";
+            yield return $"GRANT ALL ON DATABASE {name} TO {SqlName.Quote(properties.Owner)}";
+        }
+
+        yield return $"ALTER DATABASE {name} IS_TEMPLATE false CONNECTION LIMIT -1";
+    }
+
     /// <summary>
     /// The parameters that PostgreSQL marks GUC_LIST_QUOTE keep their value as a list of quoted names, which has to be given
     /// back as a list: in quotes as a whole it would be one strange name. (pg_dump's makeAlterConfigCommand does likewise.)

@@ -130,14 +130,21 @@ public static class DatabaseCatalog
 
     /// <summary>What it takes to make this database's like.</summary>
     public static async Task<DatabaseProperties> PropertiesAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+        => (await PropertiesAsync(connection, "current_database()", cancellationToken).ConfigureAwait(false)).Shared();
+
+    /// <summary>The same of another database of the server, in whose encoding no name is then.</summary>
+    public static Task<DatabaseProperties> PropertiesOfAsync(NpgsqlConnection connection, string database, CancellationToken cancellationToken)
+        => PropertiesAsync(connection, SqlName.Literal(database), cancellationToken);
+
+    private static async Task<DatabaseProperties> PropertiesAsync(NpgsqlConnection connection, string database, CancellationToken cancellationToken)
     {
         // Through JSON, because the columns of locales came and were renamed between versions 14 and 17.
         DatabaseProperties? properties = null;
-        await ReadAsync(connection, """
+        await ReadAsync(connection, $"""
             SELECT to_jsonb(d)::text, pg_get_userbyid(d.datdba)::text, pg_encoding_to_char(d.encoding)::text,
                    (SELECT t.spcname::text FROM pg_catalog.pg_tablespace t WHERE t.oid = d.dattablespace AND t.spcname <> 'pg_default'),
                    shobj_description(d.oid, 'pg_database')
-            FROM pg_catalog.pg_database d WHERE d.datname = current_database()
+            FROM pg_catalog.pg_database d WHERE d.datname = {database}
             """, row =>
         {
             using var json = JsonDocument.Parse(row.GetString(0));
@@ -160,24 +167,24 @@ public static class DatabaseCatalog
         }, cancellationToken).ConfigureAwait(false);
 
         var grants = new List<Grant>();
-        await ReadAsync(connection, """
+        await ReadAsync(connection, $"""
             SELECT coalesce(r.rolname, '')::text, a.privilege_type, a.is_grantable
             FROM pg_catalog.pg_database d, aclexplode(d.datacl) a LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
-            WHERE d.datname = current_database()
+            WHERE d.datname = {database}
             """, row => grants.Add(new Grant(row.GetString(0), row.GetString(1), row.GetBoolean(2))), cancellationToken).ConfigureAwait(false);
         var hasAcl = false;
-        await ReadAsync(connection, "SELECT datacl IS NOT NULL FROM pg_catalog.pg_database WHERE datname = current_database()",
+        await ReadAsync(connection, $"SELECT datacl IS NOT NULL FROM pg_catalog.pg_database WHERE datname = {database}",
             row => hasAcl = row.GetBoolean(0), cancellationToken).ConfigureAwait(false);
 
         var settings = new List<DatabaseSetting>();
-        await ReadAsync(connection, """
+        await ReadAsync(connection, $"""
             SELECT r.rolname::text, split_part(c, '=', 1), substr(c, strpos(c, '=') + 1)
             FROM pg_catalog.pg_db_role_setting s LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole, unnest(s.setconfig) c
-            WHERE s.setdatabase = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+            WHERE s.setdatabase = (SELECT oid FROM pg_catalog.pg_database WHERE datname = {database})
             ORDER BY 1 NULLS FIRST, 2
             """, row => settings.Add(new DatabaseSetting(row.IsDBNull(0) ? null : row.GetString(0), row.GetString(1), row.GetString(2))),
             cancellationToken).ConfigureAwait(false);
-        return (properties! with { Grants = hasAcl ? grants : null, Settings = settings }).Shared();
+        return properties! with { Grants = hasAcl ? grants : null, Settings = settings };
     }
 
     /// <summary>Roles that anything in the database depends on.</summary>

@@ -81,6 +81,10 @@ public sealed class SnapshotSession : IAsyncDisposable
         }
     }
 
+    /// <summary>SQL that says whether a backup of the database with this oid is running.</summary>
+    internal static string BackupRunningIn(uint database) => string.Create(CultureInfo.InvariantCulture,
+        $"EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND classid = {BackupLock} AND objid = 1 AND objsubid = 2 AND granted AND database = {database})");
+
     /// <summary>Runs something on this session's own connection, one at a time.</summary>
     public async Task UseAsync(Func<NpgsqlConnection, Task> action, CancellationToken cancellationToken)
     {

@@ -1,9 +1,10 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Text;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Postgres;
+using MoltBeat.DR.Engine.Recovery.Checks;
+using MoltBeat.DR.Engine.Recovery.Replacement;
 using MoltBeat.DR.Engine.Storage;
 using Npgsql;
 using ZstdSharp;
@@ -16,9 +17,6 @@ namespace MoltBeat.DR.Engine.Recovery;
 /// </summary>
 public sealed class RestoreOperation
 {
-    /// <summary>Connected to for CREATE DATABASE, in this order.</summary>
-    private static readonly string[] MaintenanceDatabases = ["postgres", "template1"];
-
     /// <summary>Errors that another copy of the same backup need not have.</summary>
     internal static readonly HashSet<string> FaultsOfACopy =
     [
@@ -58,15 +56,46 @@ public sealed class RestoreOperation
     {
         var approved = false;
         async Task<bool> ApproveOnceAsync(RestorePlan plan) => approved = approved || await approve(plan).ConfigureAwait(false);
+        return await FromNearestAsync(copies, (store, name) => RunAsync(store, name, options, ApproveOnceAsync, observer, cancellationToken), "Restoring from", observer).ConfigureAwait(false);
+    }
+
+    /// <summary>Looks at everything that can stand in the restore's way, and changes nothing.</summary>
+    /// <param name="copies">The copies, the nearest first: the store and the file name in it.</param>
+    /// <param name="options">Where to, and how.</param>
+    /// <param name="observer">Is told of copies that were no good.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="MoltException">Only what makes it impossible to look: the backup or the server cannot be read.</exception>
+    public static Task<RestoreReadiness> TestAsync(IReadOnlyList<(IBackupStore Store, string Name)> copies, RestoreOptions options, IOperationObserver observer, CancellationToken cancellationToken)
+        => FromNearestAsync(copies, (store, name) => RestoreSession.UseAsync(store, name, options, observer, async session =>
+        {
+            var report = new ReadinessReport();
+            var (plan, found) = await RestorePlan.LookAsync(session.Archive, session.Contents, session.Server, session.Admin, options, report, cancellationToken).ConfigureAwait(false);
+            return new RestoreReadiness
+            {
+                Database = options.TargetDatabase,
+                DatabaseOid = found.Live?.Oid,
+                Server = session.Server.Settings.WithDatabase(options.TargetDatabase).Describe(),
+                ServerVersion = session.Server.Version.ToString(),
+                SystemIdentifier = found.SystemIdentifier,
+                BackupId = session.Archive.Manifest.Id,
+                Path = session.Archive.Location,
+                StateOf = session.Archive.Manifest.Created,
+                Checks = report.Checks,
+                Plan = plan,
+            };
+        }, cancellationToken), "Looking at", observer);
+
+    private static async Task<T> FromNearestAsync<T>(IReadOnlyList<(IBackupStore Store, string Name)> copies, Func<IBackupStore, string, Task<T>> operation, string doing, IOperationObserver observer)
+    {
         for (var i = 0; ; i++)
         {
             try
             {
-                return await RunAsync(copies[i].Store, copies[i].Name, options, ApproveOnceAsync, observer, cancellationToken).ConfigureAwait(false);
+                return await operation(copies[i].Store, copies[i].Name).ConfigureAwait(false);
             }
             catch (MoltException e) when (i + 1 < copies.Count && FaultsOfACopy.Contains(e.Id))
             {
-                observer.Warning($"{e.Message} Restoring from the copy in {copies[i + 1].Store.Location} instead.");
+                observer.Warning($"{e.Message} {doing} the copy in {copies[i + 1].Store.Location} instead.");
             }
         }
     }
@@ -80,84 +109,33 @@ public sealed class RestoreOperation
     public static async Task<RestoreResult> RunAsync(IBackupStore store, string name, RestoreOptions options, IOperationObserver observer, CancellationToken cancellationToken)
         => (await RunAsync(store, name, options, _ => Task.FromResult(true), observer, cancellationToken).ConfigureAwait(false))!;
 
-    private static async Task<RestoreResult?> RunAsync(IBackupStore store, string name, RestoreOptions options, Func<RestorePlan, Task<bool>> approve, IOperationObserver observer, CancellationToken cancellationToken)
-    {
-        CheckName(options.TargetDatabase);
-        var archive = await ArchiveReader.OpenAsync(await store.OpenAsync(await store.FindAsync(name, cancellationToken).ConfigureAwait(false), manifestOnly: false, cancellationToken).ConfigureAwait(false), cancellationToken, options.Access).ConfigureAwait(false);
-        await using (archive.ConfigureAwait(false))
+    private static Task<RestoreResult?> RunAsync(IBackupStore store, string name, RestoreOptions options, Func<RestorePlan, Task<bool>> approve, IOperationObserver observer, CancellationToken cancellationToken)
+        => RestoreSession.UseAsync(store, name, options, observer, async session =>
         {
-            if (options.Backup is { } meant && archive.Index.ManifestSha256 != meant.ManifestSha256)
+            var (archive, admin) = (session.Archive, session.Admin);
+            var plan = await RestorePlan.MakeAsync(archive, session.Contents, session.Server, admin, options, cancellationToken).ConfigureAwait(false);
+            foreach (var check in plan.Checks.Where(c => c.Status == ReadinessStatus.Warning))
             {
-                throw new MoltException("BackupNotFound", ErrorKind.NotFound, $"{archive.Location} is another backup than {meant.Path}, which bears its name.", "List what is there with Get-MoltBackup.", archive.Location);
+                observer.Warning($"{check.Name}: {check.Message}.{(check.Remedy is null ? "" : " " + check.Remedy)}");
             }
 
-            var contents = await archive.ReadContentsAsync(cancellationToken).ConfigureAwait(false);
-            foreach (var warning in options.Connection.Warnings)
+            if (!await approve(plan).ConfigureAwait(false))
             {
-                observer.Warning(warning);
+                return null;
             }
 
-            var (admin, server) = await ConnectAsync(options, cancellationToken).ConfigureAwait(false);
-            await using (server.ConfigureAwait(false))
-            await using (admin.ConfigureAwait(false))
+            await DatabaseCatalog.ExecuteAsync(admin, "SET default_transaction_read_only = off", cancellationToken).ConfigureAwait(false);
+            if (plan.Replaces)
             {
-                try
-                {
-                    // Until the plan is approved the server itself refuses whatever would write.
-                    await DatabaseCatalog.ExecuteAsync(admin, SessionSettings.Pin(server.Version.Major * 10000, TimeSpan.Zero) + " SET default_transaction_read_only = on", cancellationToken).ConfigureAwait(false);
-                    await Pooler.RefuseTransactionPoolingAsync(server, admin, cancellationToken).ConfigureAwait(false);
-                    var plan = await RestorePlan.MakeAsync(archive, contents, server, admin, options, cancellationToken).ConfigureAwait(false);
-                    if (!await approve(plan).ConfigureAwait(false))
-                    {
-                        return null;
-                    }
-
-                    await DatabaseCatalog.ExecuteAsync(admin, "SET default_transaction_read_only = off", cancellationToken).ConfigureAwait(false);
-                    var lease = await ReadLease.TakeAsync(store, name, archive.Manifest.Id, "restore", observer, TimeProvider.System, cancellationToken).ConfigureAwait(false);
-                    await using (lease.ConfigureAwait(false))
-                    {
-                        return await new RestoreOperation(options, observer, archive, contents, plan).RestoreAsync(server, admin, cancellationToken).ConfigureAwait(false);
-                    }
-                }
-                catch (Exception e) when (!cancellationToken.IsCancellationRequested && ServerErrors.Translate(e, $"Restoring {options.TargetDatabase}", options.TargetDatabase) is { } translated)
-                {
-                    throw translated;
-                }
+                await ReplacementLock.TakeAsync(admin, options.TargetDatabase, cancellationToken).ConfigureAwait(false);
             }
-        }
-    }
 
-    private static void CheckName(string name)
-    {
-        if (Encoding.UTF8.GetByteCount(name) is 0 or > 63 || name.Contains('\0', StringComparison.Ordinal))
-        {
-            throw new MoltException("TargetNameInvalid", ErrorKind.InvalidArgument, $"'{name}' is no name for a database: PostgreSQL takes 1 to 63 bytes.", "Choose a shorter -TargetDatabase.", name);
-        }
-
-        if (name is "postgres" or "template0" or "template1")
-        {
-            throw new MoltException("TargetNameInvalid", ErrorKind.InvalidArgument, $"{name} is the server's own database.", "Choose another -TargetDatabase.", name);
-        }
-    }
-
-    /// <summary>The database in the connection string may be the very one that was lost.</summary>
-    private static async Task<(NpgsqlConnection Connection, PinnedServer Server)> ConnectAsync(RestoreOptions options, CancellationToken cancellationToken)
-    {
-        MoltException? first = null;
-        foreach (var database in MaintenanceDatabases.Append(options.Connection.Database).Where(d => d != options.TargetDatabase).Distinct())
-        {
-            try
+            var lease = await ReadLease.TakeAsync(store, name, archive.Manifest.Id, "restore", observer, TimeProvider.System, cancellationToken).ConfigureAwait(false);
+            await using (lease.ConfigureAwait(false))
             {
-                return await ServerConnector.OpenAsync(options.Connection.WithDatabase(database), new SessionOptions("restore"), cancellationToken).ConfigureAwait(false);
+                return await new RestoreOperation(options, observer, archive, session.Contents, plan).RestoreAsync(session.Server, admin, cancellationToken).ConfigureAwait(false);
             }
-            catch (MoltException e) when (e.Id is "DatabaseNotFound" or "ConnectDenied")
-            {
-                first ??= e;
-            }
-        }
-
-        throw first!;
-    }
+        }, cancellationToken);
 
     private async Task<RestoreResult> RestoreAsync(PinnedServer server, NpgsqlConnection admin, CancellationToken cancellationToken)
     {
@@ -168,7 +146,7 @@ public sealed class RestoreOperation
         {
             var list = await DumpList.ReadAsync(tools, dump, observer, cancellationToken).ConfigureAwait(false);
             steps.Add(new RestoreStep("Preflight", plan.Took + clock.Elapsed));
-            var target = new TargetDatabase(server, options, contents.Database, plan, observer);
+            var target = new TargetDatabase(server, options, plan.Properties, plan, observer);
             try
             {
                 await target.CreateAsync(admin, cancellationToken).ConfigureAwait(false);
@@ -184,9 +162,10 @@ public sealed class RestoreOperation
                     largeObjects = chosen is null ? await proof.LargeObjectsAsync(cancellationToken).ConfigureAwait(false) : null;
                 }
 
-                await target.PublishAsync(admin, cancellationToken).ConfigureAwait(false);
+                var replaced = await StepAsync(plan.Replaces ? "Replacement" : null, () => target.PublishAsync(admin, archive.Manifest.Id, cancellationToken)).ConfigureAwait(false);
                 return new RestoreResult
                 {
+                    Replaced = replaced,
                     Database = options.TargetDatabase,
                     Server = server.Settings.WithDatabase(options.TargetDatabase).Describe(),
                     BackupId = archive.Manifest.Id,
@@ -325,8 +304,15 @@ public sealed class RestoreOperation
             return true;
         }).ConfigureAwait(false);
 
-    private async Task<T> StepAsync<T>(string name, Func<Task<T>> step)
+    /// <param name="name">Null for a step that is too small to be told of.</param>
+    /// <param name="step">The work.</param>
+    private async Task<T> StepAsync<T>(string? name, Func<Task<T>> step)
     {
+        if (name is null)
+        {
+            return await step().ConfigureAwait(false);
+        }
+
         var clock = Stopwatch.StartNew();
         observer.Verbose($"{name} …");
         var result = await step().ConfigureAwait(false);

@@ -37,6 +37,18 @@ public sealed record RestoreOptions
     /// <summary>Put everything into the default tablespace.</summary>
     public bool NoTablespaces { get; init; }
 
+    /// <summary>The target is there, and gives its name to the restored database once that is proven; it is kept under another name.</summary>
+    public bool Replace { get; init; }
+
+    /// <summary>How long a replacement waits for a backup of the database that is to be replaced.</summary>
+    public TimeSpan BackupWait { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>Go on where the disk is known to be too small for a second database.</summary>
+    public bool IgnoreDiskSpace { get; init; }
+
+    /// <summary>Bytes that are free on the server's disk, where somebody knows; null to find out as far as that can be.</summary>
+    public long? ServerFreeBytes { get; init; }
+
     /// <summary>The backup that is meant: a copy that turns out to be another is passed over. Null for whatever is there.</summary>
     public BackupInfo? Backup { get; init; }
 

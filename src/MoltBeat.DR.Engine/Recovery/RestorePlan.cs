@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Postgres;
+using MoltBeat.DR.Engine.Recovery.Checks;
 using Npgsql;
 
 namespace MoltBeat.DR.Engine.Recovery;
@@ -22,8 +23,11 @@ public sealed class RestorePlan
     /// <summary>The database to make.</summary>
     public required string Database { get; init; }
 
-    /// <summary>It is there, empty, and will be replaced.</summary>
+    /// <summary>It is there, and will be replaced: an empty one is dropped, any other kept.</summary>
     public required bool TargetExists { get; init; }
+
+    /// <summary>What it holds is put away under another name, which Undo-MoltRestore takes it back from.</summary>
+    public bool Replaces { get; private init; }
 
     /// <summary>Who will own it.</summary>
     public required string Owner { get; init; }
@@ -52,6 +56,12 @@ public sealed class RestorePlan
 
     internal RestorePreflight Preflight { get; }
 
+    /// <summary>What the database is to be like.</summary>
+    internal DatabaseProperties Properties { get; private init; } = null!;
+
+    /// <summary>What was looked at; none of it fails the restore.</summary>
+    public IReadOnlyList<ReadinessCheck> Checks { get; private init; } = [];
+
     /// <summary>Makes the missing roles; empty when there are none.</summary>
     internal IReadOnlyList<string> RoleStatements { get; private init; } = [];
 
@@ -60,30 +70,64 @@ public sealed class RestorePlan
 
     public override string ToString()
         => string.Create(CultureInfo.InvariantCulture, $"{Rows:N0} rows of {Tables} tables ({Bytes / 1e6:N1} MB), owner {Owner}, encoding {Encoding}")
-            + (TargetExists ? ", in place of the empty database of that name" : "")
+            + (Replaces ? "; end all sessions in the present database, and keep it under another name" : TargetExists ? ", in place of the empty database of that name" : "")
             + (RolesToCreate.Count > 0 ? $"; create the roles {string.Join(", ", RolesToCreate)}" : "");
 
     /// <exception cref="MoltException">Whatever would make the restore fail before it has made anything.</exception>
     internal static async Task<RestorePlan> MakeAsync(ArchiveReader archive, Contents contents, PinnedServer server, NpgsqlConnection admin, RestoreOptions options, CancellationToken cancellationToken)
     {
+        var report = new ReadinessReport();
+        var (plan, _) = await LookAsync(archive, contents, server, admin, options, report, cancellationToken).ConfigureAwait(false);
+        report.ThrowIfFailed();
+        return plan!;
+    }
+
+    /// <summary>Makes the plan, null when anything stands in the way; that is in the report, and not thrown.</summary>
+    internal static async Task<(RestorePlan? Plan, RestorePreflight Preflight)> LookAsync(ArchiveReader archive, Contents contents, PinnedServer server, NpgsqlConnection admin, RestoreOptions options, ReadinessReport report, CancellationToken cancellationToken)
+    {
         var clock = Stopwatch.StartNew();
-        var tools = ClientTools.Find(DumpFile.MajorOf(archive.Manifest.Tools.PgDump), options.ClientToolFolder);
-        var chosen = options.Tables.Count > 0 ? ChosenTables.Of(contents, options.Tables) : null;
-        var preflight = await RestorePreflight.RunAsync(server, admin, archive.Manifest, contents, options, cancellationToken).ConfigureAwait(false);
+        ClientTools? tools = null;
+        report.Add("ClientTools", () =>
+        {
+            tools = ClientTools.Find(DumpFile.MajorOf(archive.Manifest.Tools.PgDump), options.ClientToolFolder);
+            return Finding.Pass($"pg_restore is in {tools.Folder}");
+        });
+        ChosenTables? chosen = null;
+        if (options.Tables.Count > 0)
+        {
+            report.Add("Tables", () =>
+            {
+                chosen = ChosenTables.Of(contents, options.Tables);
+                return Finding.Pass(string.Create(CultureInfo.InvariantCulture, $"{chosen.Rows.Count} tables are chosen"));
+            });
+        }
+
+        var preflight = await RestorePreflight.RunAsync(server, admin, archive.Manifest, contents, options, report, cancellationToken).ConfigureAwait(false);
         List<string> statements = [];
         List<string> roles = [];
         if (preflight.RolesToMake.Count > 0)
         {
-            var globals = await archive.ReadDescriptionAsync(ArchiveFormat.Globals, cancellationToken).ConfigureAwait(false);
-            (statements, roles) = RoleScript.For(System.Text.Encoding.UTF8.GetString(globals.Span), preflight.RolesToMake, preflight.RolesPresent);
+            await report.AddAsync("Globals", async () =>
+            {
+                var globals = await archive.ReadDescriptionAsync(ArchiveFormat.Globals, cancellationToken).ConfigureAwait(false);
+                (statements, roles) = RoleScript.For(System.Text.Encoding.UTF8.GetString(globals.Span), preflight.RolesToMake, preflight.RolesPresent);
+                return Finding.Pass($"the backup's globals say how to make {string.Join(", ", roles)}");
+            }).ConfigureAwait(false);
+        }
+
+        if (report.Checks.Any(c => c.Status == ReadinessStatus.Fail))
+        {
+            return (null, preflight);
         }
 
         IReadOnlyList<TableContents> tables = (IReadOnlyList<TableContents>?)chosen?.Rows ?? contents.Tables;
-        return new RestorePlan(tools, preflight)
+        var properties = preflight.Properties(contents, options);
+        return (new RestorePlan(tools!, preflight)
         {
             Database = options.TargetDatabase,
             TargetExists = preflight.TargetExists,
-            Owner = options.NoOwner ? preflight.Role : contents.Database.Owner,
+            Replaces = options.Replace,
+            Owner = options.NoOwner && !options.Replace ? preflight.Role : properties.Owner,
             Encoding = contents.Database.Encoding,
             StateOf = archive.Manifest.Created,
             Tables = tables.Count,
@@ -92,7 +136,9 @@ public sealed class RestorePlan
             RolesToCreate = roles,
             Chosen = chosen,
             RoleStatements = statements,
+            Properties = properties,
+            Checks = report.Checks,
             Took = clock.Elapsed,
-        };
+        }, preflight);
     }
 }

@@ -1,11 +1,13 @@
 using System.Globalization;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Postgres;
+using MoltBeat.DR.Engine.Recovery.Checks;
+using MoltBeat.DR.Engine.Recovery.Replacement;
 using Npgsql;
 
 namespace MoltBeat.DR.Engine.Recovery;
 
-/// <summary>What stands in a restore's way, found before anything is made. All of it is named at once.</summary>
+/// <summary>What stands in a restore's way, looked for before anything is made. All of it is looked at, whatever is found.</summary>
 internal sealed class RestorePreflight
 {
     private RestorePreflight()
@@ -18,8 +20,14 @@ internal sealed class RestorePreflight
     /// <summary>Who restores.</summary>
     public string Role { get; private init; } = "";
 
-    /// <summary>The target database is there, and empty.</summary>
-    public bool TargetExists { get; private set; }
+    /// <summary>As <c>pg_controldata</c> prints it; null when the role may not ask.</summary>
+    public string? SystemIdentifier { get; private init; }
+
+    /// <summary>The target database is there: empty, unless it is to be replaced.</summary>
+    public bool TargetExists => Live is not null;
+
+    /// <summary>The database that has the target's name; null when there is none.</summary>
+    public LiveDatabase? Live { get; private init; }
 
     /// <summary>Roles that are missing and will be made.</summary>
     public IReadOnlySet<string> RolesToMake { get; private set; } = new HashSet<string>();
@@ -31,52 +39,59 @@ internal sealed class RestorePreflight
     /// <param name="manifest">The backup's manifest.</param>
     /// <param name="contents">The backup's contents.</param>
     /// <param name="options">What is asked for.</param>
+    /// <param name="report">Gets everything that is found: what fails the restore as well.</param>
     /// <param name="cancellationToken">Stops the queries.</param>
-    /// <exception cref="MoltException">
-    /// <c>ServerIsStandby</c>, <c>ServerOlderThanBackup</c>, <c>TargetNotEmpty</c>, <c>RolesMissing</c>, <c>CreateRolesFailed</c>, <c>RoleNotGrantable</c>,
-    /// <c>ExtensionsMissing</c>, <c>TablespacesMissing</c>, <c>CannotCreateDatabase</c>.
-    /// </exception>
-    public static async Task<RestorePreflight> RunAsync(PinnedServer server, NpgsqlConnection admin, Manifest manifest, Contents contents, RestoreOptions options, CancellationToken cancellationToken)
+    public static async Task<RestorePreflight> RunAsync(PinnedServer server, NpgsqlConnection admin, Manifest manifest, Contents contents, RestoreOptions options, ReadinessReport report, CancellationToken cancellationToken)
     {
         var version = int.Parse((await DatabaseCatalog.ScalarAsync<string>(admin, "SHOW server_version_num", cancellationToken).ConfigureAwait(false))!, CultureInfo.InvariantCulture);
         var preflight = new RestorePreflight
         {
             ServerVersion = version,
             Role = (await DatabaseCatalog.ScalarAsync<string>(admin, "SELECT current_user::text", cancellationToken).ConfigureAwait(false))!,
+            SystemIdentifier = await PreviousDatabases.SystemIdentifierAsync(admin, cancellationToken).ConfigureAwait(false),
+            Live = await LiveDatabase.FindAsync(admin, options.TargetDatabase, version, cancellationToken).ConfigureAwait(false),
         };
-        if (await DatabaseCatalog.ScalarAsync<bool>(admin, "SELECT pg_is_in_recovery()", cancellationToken).ConfigureAwait(false))
-        {
-            throw new MoltException("ServerIsStandby", ErrorKind.NotSupported, $"{server.Settings.Describe()} is a standby: nothing can be restored into it.",
-                "Name the primary, for example with target_session_attrs=primary and several hosts.", server.Settings.Describe());
-        }
-
-        if (version / 10000 < manifest.Server.VersionNumber / 10000)
-        {
-            throw new MoltException("ServerOlderThanBackup", ErrorKind.NotSupported,
-                $"The backup is of PostgreSQL {manifest.Server.Version}; this server is {version / 10000}. pg_restore promises nothing into an older version.",
-                $"Restore into PostgreSQL {manifest.Server.VersionNumber / 10000} or newer.", server.Settings.Describe());
-        }
-
-        await preflight.CheckTargetAsync(server, admin, options, cancellationToken).ConfigureAwait(false);
-        await CheckMayCreateAsync(admin, cancellationToken).ConfigureAwait(false);
-        await preflight.CheckRolesAsync(admin, contents, options, cancellationToken).ConfigureAwait(false);
-        await CheckExtensionsAsync(admin, contents, cancellationToken).ConfigureAwait(false);
+        var checks = new ServerChecks(server, admin, preflight, options, cancellationToken);
+        report.Add("Identity", () => checks.Identity(manifest.Server));
+        await report.AddAsync("Primary", checks.StandbyAsync).ConfigureAwait(false);
+        report.Add("ServerVersion", () => checks.Version(manifest.Server));
+        await report.AddAsync("Target", () => preflight.CheckTargetAsync(server, options, cancellationToken)).ConfigureAwait(false);
+        await report.AddAsync("Rights", checks.RightsAsync).ConfigureAwait(false);
+        await report.AddAsync("Roles", () => preflight.CheckRolesAsync(admin, contents, options, cancellationToken)).ConfigureAwait(false);
+        await report.AddAsync("Extensions", () => CheckExtensionsAsync(admin, contents, cancellationToken)).ConfigureAwait(false);
         if (!options.NoTablespaces)
         {
-            await CheckTablespacesAsync(admin, contents, cancellationToken).ConfigureAwait(false);
+            await report.AddAsync("Tablespaces", () => preflight.CheckTablespacesAsync(admin, contents, options, cancellationToken)).ConfigureAwait(false);
+        }
+
+        await report.AddAsync("Disk", () => new DiskCheck(server, admin, options, cancellationToken)
+            .RunAsync(contents, options.Replace ? preflight.Live : null, options.NoTablespaces ? null : preflight.Properties(contents, options).Tablespace)).ConfigureAwait(false);
+        await report.AddAsync("Connections", checks.ConnectionsAsync).ConfigureAwait(false);
+        await report.AddAsync("Locks", () => checks.LocksAsync(contents.Tables.Count + contents.LeftToPgDump.Count)).ConfigureAwait(false);
+        if (options.Replace && preflight.Live is { } live)
+        {
+            await new ReplacementChecks(server, admin, live, options.TargetDatabase, cancellationToken).RunAsync(report, contents).ConfigureAwait(false);
         }
 
         return preflight;
     }
 
-    private async Task CheckTargetAsync(PinnedServer server, NpgsqlConnection admin, RestoreOptions options, CancellationToken cancellationToken)
+    /// <summary>What the new database is to be like: as the backup's was, or as the one that it takes the place of.</summary>
+    public DatabaseProperties Properties(Contents contents, RestoreOptions options) => options.Replace && Live is { } live ? live.Over(contents.Database) : contents.Database;
+
+    private async Task<Finding> CheckTargetAsync(PinnedServer server, RestoreOptions options, CancellationToken cancellationToken)
     {
-        if (!await DatabaseCatalog.ScalarAsync<bool>(admin, $"SELECT true FROM pg_catalog.pg_database WHERE datname = {SqlName.Literal(options.TargetDatabase)}", cancellationToken).ConfigureAwait(false))
+        if (options.Replace)
         {
-            return;
+            return TargetExists ? Finding.Pass($"{options.TargetDatabase} is there, and will be kept under another name")
+                : throw new MoltException("NothingToReplace", ErrorKind.NotFound, $"There is no database {options.TargetDatabase} on this server that could be replaced.", $"Check the name and the server; without -Replace, -TargetDatabase {options.TargetDatabase} makes it.", options.TargetDatabase);
         }
 
-        TargetExists = true;
+        if (!TargetExists)
+        {
+            return Finding.Pass($"there is no database {options.TargetDatabase} yet");
+        }
+
         var target = server.WithDatabase(options.TargetDatabase);
         await using (target.ConfigureAwait(false))
         {
@@ -98,21 +113,15 @@ internal sealed class RestorePreflight
                 if (found is not null)
                 {
                     throw new MoltException("TargetNotEmpty", ErrorKind.AlreadyExists, $"The database {options.TargetDatabase} is there and isn't empty: it holds {found}.",
-                        "Name another -TargetDatabase. Nothing is ever restored over a database that holds something.", options.TargetDatabase);
+                        "Name another -TargetDatabase, or replace it with -Replace, which keeps it. Nothing is ever restored over a database that holds something.", options.TargetDatabase);
                 }
             }
         }
+
+        return Finding.Pass($"{options.TargetDatabase} is there, empty, and will be replaced");
     }
 
-    private static async Task CheckMayCreateAsync(NpgsqlConnection admin, CancellationToken cancellationToken)
-    {
-        if (!await DatabaseCatalog.ScalarAsync<bool>(admin, "SELECT rolcreatedb OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user", cancellationToken).ConfigureAwait(false))
-        {
-            throw new MoltException("CannotCreateDatabase", ErrorKind.PermissionDenied, "The role may not create databases.", "Restore as a role with CREATEDB.", admin.UserName);
-        }
-    }
-
-    private async Task CheckRolesAsync(NpgsqlConnection admin, Contents contents, RestoreOptions options, CancellationToken cancellationToken)
+    private async Task<Finding> CheckRolesAsync(NpgsqlConnection admin, Contents contents, RestoreOptions options, CancellationToken cancellationToken)
     {
         var present = new HashSet<string>(StringComparer.Ordinal);
         var member = new HashSet<string>(StringComparer.Ordinal);
@@ -130,9 +139,10 @@ internal sealed class RestorePreflight
         var owners = options.NoOwner ? [] : contents.Roles.Where(r => r.Owns).Select(r => r.Name).ToHashSet(StringComparer.Ordinal);
         if (!options.NoOwner)
         {
-            needed.Add(contents.Database.Owner);
-            owners.Add(contents.Database.Owner);
-            needed.UnionWith(contents.Database.Settings.Where(s => s.Role is not null).Select(s => s.Role!));
+            var properties = Properties(contents, options);
+            needed.Add(properties.Owner);
+            owners.Add(properties.Owner);
+            needed.UnionWith(properties.Settings.Where(s => s.Role is not null).Select(s => s.Role!));
         }
 
         var missing = needed.Except(present).Order(StringComparer.Ordinal).ToList();
@@ -157,30 +167,43 @@ internal sealed class RestorePreflight
             throw new MoltException("RoleNotGrantable", ErrorKind.PermissionDenied, $"The role that restores is no member of {string.Join(", ", notMine)}, so it can give them nothing.",
                 "Restore as a superuser or a member of these roles, or without owners and rights with -NoOwner.", notMine);
         }
+
+        if (options.Replace && options.NoOwner)
+        {
+            return Finding.Warning($"everything in {options.TargetDatabase} will belong to {Role}, and nobody will have rights: -NoOwner", $"Leave -NoOwner out, or grant the application what it needs right after.");
+        }
+
+        return Finding.Pass(missing.Count > 0 ? $"will be made: {string.Join(", ", missing)}" : "all roles that it takes are there");
     }
 
-    private static async Task CheckExtensionsAsync(NpgsqlConnection admin, Contents contents, CancellationToken cancellationToken)
+    private static async Task<Finding> CheckExtensionsAsync(NpgsqlConnection admin, Contents contents, CancellationToken cancellationToken)
     {
-        var available = new HashSet<string>(StringComparer.Ordinal);
-        await DatabaseCatalog.ReadAsync(admin, "SELECT name::text FROM pg_catalog.pg_available_extensions", row => available.Add(row.GetString(0)), cancellationToken).ConfigureAwait(false);
-        var missing = contents.Extensions.Where(e => !available.Contains(e.Name)).ToList();
+        var available = new Dictionary<string, string>(StringComparer.Ordinal);
+        await DatabaseCatalog.ReadAsync(admin, "SELECT name::text, coalesce(default_version, '') FROM pg_catalog.pg_available_extensions", row => available[row.GetString(0)] = row.GetString(1), cancellationToken).ConfigureAwait(false);
+        var missing = contents.Extensions.Where(e => !available.ContainsKey(e.Name)).ToList();
         if (missing.Count > 0)
         {
             throw new MoltException("ExtensionsMissing", ErrorKind.NotInstalled,
                 $"Extensions that the backup needs are not installed on this server: {string.Join(", ", missing.Select(e => $"{e.Name} {e.Version}"))}.",
                 "Install their packages on the server (Debian: postgresql-contrib for the stock ones), then restore.", missing.Select(e => e.Name).ToList());
         }
+
+        var other = contents.Extensions.Where(e => available[e.Name] != e.Version).Select(e => $"{e.Name} {available[e.Name]} in place of {e.Version}").ToList();
+        return other.Count == 0 ? Finding.Pass("all extensions that it takes are installed, in the backup's versions")
+            : Finding.Warning($"extensions will be made in other versions than the backup's: {string.Join(", ", other)}", "Install the packages of the backup's versions where the application needs them.");
     }
 
-    private static async Task CheckTablespacesAsync(NpgsqlConnection admin, Contents contents, CancellationToken cancellationToken)
+    private async Task<Finding> CheckTablespacesAsync(NpgsqlConnection admin, Contents contents, RestoreOptions options, CancellationToken cancellationToken)
     {
         var present = new HashSet<string>(StringComparer.Ordinal);
         await DatabaseCatalog.ReadAsync(admin, "SELECT spcname::text FROM pg_catalog.pg_tablespace", row => present.Add(row.GetString(0)), cancellationToken).ConfigureAwait(false);
-        var missing = contents.Tablespaces.Append(contents.Database.Tablespace).OfType<string>().Distinct().Where(t => !present.Contains(t)).ToList();
+        var missing = contents.Tablespaces.Append(Properties(contents, options).Tablespace).OfType<string>().Distinct().Where(t => !present.Contains(t)).ToList();
         if (missing.Count > 0)
         {
             throw new MoltException("TablespacesMissing", ErrorKind.NotFound, $"Tablespaces that the backup uses are not on this server: {string.Join(", ", missing)}.",
                 "Create them, or put everything into the default one with -NoTablespaces.", missing);
         }
+
+        return Finding.Pass("all tablespaces that it takes are there");
     }
 }

@@ -1,3 +1,5 @@
+using MoltBeat.DR.Engine.Recovery.Replacement;
+
 namespace MoltBeat.DR.Engine.Recovery;
 
 /// <summary>Whether the restored rows were compared with the backup.</summary>
@@ -53,6 +55,9 @@ public sealed class RestoreResult
 
     /// <summary>Foreign keys, policies, rules and the like of chosen tables that were left out, because they need a table that was not chosen.</summary>
     public IReadOnlyList<string> LeftOut { get; init; } = [];
+
+    /// <summary>What became of the database that had the name before; null when there was none.</summary>
+    public ReplacedDatabase? Replaced { get; init; }
 
     public IReadOnlyList<string> RolesCreated { get; init; } = [];
 

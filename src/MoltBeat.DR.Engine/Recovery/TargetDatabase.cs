@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using System.Text.Json;
 using MoltBeat.DR.Engine.Postgres;
+using MoltBeat.DR.Engine.Recovery.Replacement;
 using Npgsql;
 
 namespace MoltBeat.DR.Engine.Recovery;
@@ -27,7 +29,7 @@ internal sealed class TargetDatabase
 
     /// <param name="adminServer">The server, with a database that is not the target.</param>
     /// <param name="options">What is asked for.</param>
-    /// <param name="properties">What the database was like.</param>
+    /// <param name="properties">What the database is to be like.</param>
     /// <param name="plan">What was found on the server, and is to be done.</param>
     /// <param name="observer">Is told of leftovers.</param>
     public TargetDatabase(PinnedServer adminServer, RestoreOptions options, DatabaseProperties properties, RestorePlan plan, IOperationObserver observer)
@@ -76,12 +78,32 @@ internal sealed class TargetDatabase
         }
     }
 
-    /// <summary>Gives the finished database its properties, and its name.</summary>
-    public async Task PublishAsync(NpgsqlConnection admin, CancellationToken cancellationToken)
+    /// <summary>Gives the finished database its properties, and its name. How it was filled does not matter here.</summary>
+    /// <param name="admin">The session that has made it.</param>
+    /// <param name="backupId">What it was made of, to be written down on the database that it replaces.</param>
+    /// <param name="cancellationToken">Stops it, but not between having the name and not having it.</param>
+    /// <returns>What became of the database that had the name; null when there was none that held something.</returns>
+    public async Task<ReplacedDatabase?> PublishAsync(NpgsqlConnection admin, string? backupId, CancellationToken cancellationToken)
     {
         var work = SqlName.Quote(WorkName);
         await DatabaseCatalog.ExecuteAsync(admin, $"COMMENT ON DATABASE {work} IS NULL", cancellationToken).ConfigureAwait(false);
-        foreach (var statement in CreateDatabase.Finish(properties, work, roles: !options.NoOwner))
+        await FinishAsync(admin, work, cancellationToken).ConfigureAwait(false);
+
+        // With synchronous_commit off until here: this commit is awaited, and with it everything before.
+        await DatabaseCatalog.ExecuteAsync(admin, "SET synchronous_commit = on", cancellationToken).ConfigureAwait(false);
+        await EndPooledSessionsAsync(admin, cancellationToken).ConfigureAwait(false);
+        if (plan.Replaces)
+        {
+            return await SwapAsync(admin, backupId, cancellationToken).ConfigureAwait(false);
+        }
+
+        await RenameAsync(admin, cancellationToken).ConfigureAwait(false);
+        return null;
+    }
+
+    private async Task FinishAsync(NpgsqlConnection admin, string work, CancellationToken cancellationToken)
+    {
+        foreach (var statement in CreateDatabase.Finish(properties, work, roles: plan.Replaces || !options.NoOwner))
         {
             try
             {
@@ -93,27 +115,43 @@ internal sealed class TargetDatabase
                     "Restore as a superuser, or give the server what the setting needs.", options.TargetDatabase, e);
             }
         }
+    }
 
-        // With synchronous_commit off until here: this commit is awaited, and with it everything before.
-        await DatabaseCatalog.ExecuteAsync(admin, "SET synchronous_commit = on", cancellationToken).ConfigureAwait(false);
-        var target = SqlName.Quote(options.TargetDatabase);
-        var replaced = SqlName.Quote(WorkName + "_was");
-        var rename = preflight.TargetExists
-            ? $"BEGIN; ALTER DATABASE {target} RENAME TO {replaced}; ALTER DATABASE {work} RENAME TO {target}; COMMIT"
-            : $"ALTER DATABASE {work} RENAME TO {target}";
-        await EndPooledSessionsAsync(admin, cancellationToken).ConfigureAwait(false);
-        await RenameAsync(admin, rename, cancellationToken).ConfigureAwait(false);
-        made = false;
-        if (preflight.TargetExists)
+    private async Task<ReplacedDatabase> SwapAsync(NpgsqlConnection admin, string? backupId, CancellationToken cancellationToken)
+    {
+        var oid = await DatabaseCatalog.ScalarAsync<uint>(admin, $"SELECT oid FROM pg_catalog.pg_database WHERE datname = {SqlName.Literal(WorkName)}", cancellationToken).ConfigureAwait(false);
+        var swap = new DatabaseSwap(adminServer, preflight.ServerVersion, new SwapRequest
         {
-            try
-            {
-                await DatabaseCatalog.ExecuteAsync(admin, $"DROP DATABASE {replaced}", CancellationToken.None).ConfigureAwait(false);
-            }
-            catch (PostgresException e)
-            {
-                observer.Warning($"The empty database that was called {options.TargetDatabase} could not be removed ({e.MessageText}): DROP DATABASE {replaced}.");
-            }
+            Name = options.TargetDatabase,
+            Oid = preflight.Live!.Oid,
+            Incoming = WorkName,
+            IncomingOid = oid,
+            BackupId = backupId,
+            BackupWait = options.BackupWait,
+            Finish = FollowAsync,
+        }, observer);
+        var replaced = await swap.RunAsync(cancellationToken).ConfigureAwait(false);
+        made = false;
+        return replaced;
+    }
+
+    /// <summary>What was changed on the production database while the new one was made comes along as well.</summary>
+    private async Task FollowAsync(NpgsqlConnection session, string? before, CancellationToken cancellationToken)
+    {
+        // The comment is the mark by now; it was changed, or not, with the rest.
+        var present = await DatabaseCatalog.PropertiesOfAsync(session, before!, cancellationToken).ConfigureAwait(false);
+        var live = preflight.Live!;
+        var comment = ReplacementMark.Read(present.Comment, live.Oid, null)?.Comment;
+        var now = (live with { Properties = present with { Comment = comment } }).Over(properties);
+        if (JsonSerializer.Serialize(now) == JsonSerializer.Serialize(properties with { Tablespace = now.Tablespace }))
+        {
+            return;
+        }
+
+        var name = SqlName.Quote(options.TargetDatabase);
+        foreach (var statement in CreateDatabase.Forget(properties, name).Concat(CreateDatabase.Finish(now, name, roles: true)))
+        {
+            await DatabaseCatalog.ExecuteAsync(session, statement, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -164,6 +202,26 @@ internal sealed class TargetDatabase
         {
             await DatabaseCatalog.ReadAsync(admin, $"SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = {SqlName.Literal(WorkName)} AND usename = current_user",
                 _ => { }, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async Task RenameAsync(NpgsqlConnection admin, CancellationToken cancellationToken)
+    {
+        var (work, target, replaced) = (SqlName.Quote(WorkName), SqlName.Quote(options.TargetDatabase), SqlName.Quote(WorkName + "_was"));
+        await RenameAsync(admin, preflight.TargetExists
+            ? $"BEGIN; ALTER DATABASE {target} RENAME TO {replaced}; ALTER DATABASE {work} RENAME TO {target}; COMMIT"
+            : $"ALTER DATABASE {work} RENAME TO {target}", cancellationToken).ConfigureAwait(false);
+        made = false;
+        if (preflight.TargetExists)
+        {
+            try
+            {
+                await DatabaseCatalog.ExecuteAsync(admin, $"DROP DATABASE {replaced}", CancellationToken.None).ConfigureAwait(false);
+            }
+            catch (PostgresException e)
+            {
+                observer.Warning($"The empty database that was called {options.TargetDatabase} could not be removed ({e.MessageText}): DROP DATABASE {replaced}.");
+            }
         }
     }
 

@@ -102,7 +102,7 @@ public sealed class PlanLocatorTests : IDisposable
         Assert.Equal("env:DATABASE_URL", Assert.Single(found.Databases).Url);
         Assert.Equal(["/srv/backups", "s3://moltbeat-backups/"], found.Plan.StoreSettings().Select(s => s.Location));
         Assert.All(found.Retention.Rules, r => Assert.Equal("14d, at least 3", r.Rule.ToString()));
-        Assert.Equal("env:WEBHOOK_URL", found.Plan.Alerts!.Value.GetProperty("webhook").GetString());
+        Assert.Equal(("webhook", "env:WEBHOOK_URL"), (Assert.Single(found.Plan.Alerts.Routes).Kind, found.Plan.Alerts.Routes[0].Url));
         Assert.DoesNotContain("s3cret", System.Text.Json.JsonSerializer.Serialize(found), StringComparison.Ordinal);
     }
 

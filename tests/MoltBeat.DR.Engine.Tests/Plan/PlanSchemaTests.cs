@@ -29,6 +29,9 @@ public class PlanSchemaTests
     [InlineData(typeof(PlannedAudit), "audit")]
     [InlineData(typeof(PlannedJobs), "jobs")]
     [InlineData(typeof(PlannedJob), "job")]
+    [InlineData(typeof(PlannedAlerts), "alerts")]
+    [InlineData(typeof(PlannedRoute), "route")]
+    [InlineData(typeof(PlannedAlertRule), "alertRule")]
     public void The_schema_and_the_records_have_the_same_properties(Type type, string definition)
     {
         var described = definition.Length == 0 ? s_schema : s_schema.GetProperty("$defs").GetProperty(definition);

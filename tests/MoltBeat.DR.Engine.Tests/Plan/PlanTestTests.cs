@@ -16,10 +16,10 @@ public sealed class PlanTestTests : IDisposable
     [Fact]
     public void A_good_plan_passes_every_check()
     {
-        var result = Test("{ \"version\": 1, \"databases\": [{ \"name\": \"shop\", \"url\": \"postgresql://u@h/d\" }]," + Stores + "}");
+        var result = Test("{ \"version\": 1, \"databases\": [{ \"name\": \"shop\", \"url\": \"postgresql://u@h/d\" }], \"alerts\": { \"routes\": [{ \"name\": \"a\", \"kind\": \"email\", \"server\": \"h:25\", \"from\": \"a@b.c\", \"to\": [\"a@b.c\"] }] }," + Stores + "}");
         Assert.True(result.Passed);
         Assert.Equal(
-            ["Privacy", "Syntax", "Version", "Names", "Secrets", "References", "Databases", "Stores", "StorageClass", "ObjectLock", "Copies", "Retention", "Jobs", "Keys", "Environment", "Folders", "Redis", "Audit", "Reserved"],
+            ["Privacy", "Syntax", "Version", "Names", "Secrets", "References", "Databases", "Stores", "StorageClass", "ObjectLock", "Copies", "Retention", "Jobs", "Keys", "Environment", "Folders", "Redis", "Audit", "Alerts", "Reserved"],
             result.Checks.Select(c => c.Name));
         Assert.All(result.Checks, c => Assert.True(c.Status == PlanCheckStatus.Passed, c.ToString() + c.Detail));
     }
@@ -63,7 +63,7 @@ public sealed class PlanTestTests : IDisposable
         var failed = Assert.Single(result.Failed);
         Assert.Equal(check, failed.Name);
         Assert.NotEmpty(failed.Remedy);
-        Assert.Equal(19, result.Checks.Select(c => c.Name).Distinct().Count());
+        Assert.Equal(20, result.Checks.Select(c => c.Name).Distinct().Count());
         Assert.DoesNotContain("s3cret", string.Concat(result.Checks), StringComparison.Ordinal);
     }
 
@@ -76,7 +76,8 @@ public sealed class PlanTestTests : IDisposable
     [InlineData("""{ "version": 1, "stores": [{ "name": "a", "location": "s3://bucket", "objectLock": "Compliance", "objectLockDays": 31 }] }""", "ObjectLock", "daily ones are kept for 30d")]
     [InlineData("""{ "version": 1, "retention": { "daily": { "keep": "1d", "atLeast": 0 } } }""", "Retention", "when backups cease")]
     [InlineData("""{ "version": 1, "hooks": [] }""", "Reserved", "hooks has no effect yet")]
-    [InlineData("""{ "version": 1, "alerts": { } }""", "Reserved", "alerts has no effect yet")]
+    [InlineData("""{ "version": 1, "alerts": { } }""", "Alerts", "nobody is told")]
+    [InlineData("""{ "version": 1, "alerts": { "rules": [{ "problem": "BackupFailed", "routes": [] }], "routes": [{ "name": "a", "kind": "email", "server": "h:25", "from": "a@b.c", "to": ["a@b.c"] }] } }""", "Alerts", "BackupFailed: nobody is told")]
     public void What_should_be_known_is_a_warning_and_the_plan_passes(string json, string check, string text)
     {
         var result = Test(json);
@@ -89,7 +90,7 @@ public sealed class PlanTestTests : IDisposable
     [Fact]
     public void Every_section_without_effect_is_named()
     {
-        string[] sections = ["hooks", "objectives", "alerts"];
+        string[] sections = ["hooks", "objectives"];
         var result = Test("{ \"version\": 1, " + string.Join(", ", sections.Select(s => $"\"{s}\": {{ }}")) + " }");
         Assert.Equal(sections, result.Warnings.Where(w => w.Name == "Reserved").Select(w => w.Detail.Split(' ')[0]));
     }

@@ -18,12 +18,16 @@ public sealed class PlanWriterTests : IDisposable
             Databases = [new PlannedDatabase("shop", "env:DATABASE_URL")],
             Stores = [new PlannedStore("near", "/srv/my \"backups\""), new PlannedStore("far", "s3://bucket/é") { Region = "eu-central-1", PathStyle = true, ObjectLock = "Governance", ObjectLockDays = 3 }],
             Retention = new RetentionRules { Daily = new(TimeSpan.FromHours(36), 0) },
+            Alerts = new PlannedAlerts { Routes = [new("hook", "webhook") { Url = "env:HOOK" }, new("mail", "email") { Server = "h:25", From = "a@b.c", To = ["d@e.f", "g@h.i"], MostPerHour = 5 }] },
         };
         var read = PlanReader.Read(Encoding.UTF8.GetBytes(PlanWriter.Text(plan)), "x");
         Assert.Equal(plan.Databases.Single().Url, read.Databases.Single().Url);
         Assert.Equal(plan.StoreSettings(), read.StoreSettings());
         Assert.Equal(plan.Retention.Rules, read.Retention.Rules);
         Assert.Equal(2, read.MinimumCopies);
+        Assert.Equal(["env:HOOK", null], read.Alerts.Routes.Select(r => r.Url));
+        Assert.Equal(["d@e.f", "g@h.i"], read.Alerts.Routes[1].To);
+        Assert.Equal(5, read.Alerts.Routes[1].MostPerHour);
     }
 
     [Fact]
