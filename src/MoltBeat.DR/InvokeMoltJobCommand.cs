@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Management.Automation;
 using MoltBeat.DR.Engine;
+using MoltBeat.DR.Engine.Alerting;
 using MoltBeat.DR.Engine.Application;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Backup;
@@ -43,8 +44,10 @@ public sealed class InvokeMoltJobCommand : KeyCommand
     private void RunJob(AuditSubject subject)
     {
         subject.Detail = Kind.ToString();
+        var sender = Sender();
         if (!TryPrepare(subject, out var options))
         {
+            Tell(sender, JobAlerts.OfNone(Kind.ToString(), Plan.Databases.Select(d => d.Name), null));
             return;
         }
 
@@ -55,7 +58,53 @@ public sealed class InvokeMoltJobCommand : KeyCommand
         }
 
         subject.IsDone = result.Status is JobStatus.Succeeded or JobStatus.Warning;
-        Write(result);
+        Write(result with { Alerts = Tell(sender, JobAlerts.Of(result)) });
+    }
+
+    /// <summary>What tells people; null where the plan has no route. A secret that is missing makes that route's alerts wait, and not the job fail.</summary>
+    private AlertSender? Sender()
+    {
+        try
+        {
+            return Plan.Plan.Alerts.Routes.Count == 0 ? null
+                : new AlertSender(Plan.Plan.Alerts, SessionPlan.Secrets(this), AlertSettings.Of(Plan.Plan.Alerts, SessionState.Path.CurrentFileSystemLocation.ProviderPath));
+        }
+        catch (MoltException)
+        {
+            // The plan cannot be read: told when it is read for the job itself.
+            return null;
+        }
+    }
+
+    /// <summary>Sends alerts. That one cannot be delivered never makes a job fail that has made its backups: it is a warning, and waits.</summary>
+    private List<AlertDelivery> Tell(AlertSender? sender, IReadOnlyList<Alert> alerts)
+    {
+        var deliveries = new List<AlertDelivery>();
+        if (sender is null || alerts.Count == 0 || IsWhatIf)
+        {
+            return deliveries;
+        }
+
+        if (Run(async (_, token) =>
+        {
+            var sent = new List<AlertDelivery>();
+            foreach (var alert in alerts)
+            {
+                sent.AddRange(await sender.SendAsync(alert, null, token).ConfigureAwait(false));
+            }
+
+            return sent;
+        }, out var all))
+        {
+            deliveries.AddRange(all.Where(d => d.Status != AlertStatus.Unneeded));
+        }
+
+        foreach (var delivery in deliveries.Where(d => d.Status is AlertStatus.Waiting or AlertStatus.Failed))
+        {
+            WriteWarning($"The alert {delivery.Key} was not delivered on the route {delivery.Route}{(delivery.Status == AlertStatus.Waiting ? " yet, and waits" : "")}: {delivery.Detail}.");
+        }
+
+        return deliveries;
     }
 
     private void Write(JobResult result)

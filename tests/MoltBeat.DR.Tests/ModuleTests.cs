@@ -20,6 +20,7 @@ public sealed class ModuleTests : IDisposable
         "New-MoltPlan",
         "Register-MoltSchedule",
         "Remove-MoltBackup",
+        "Remove-MoltPreviousDatabase",
         "Restore-MoltBackup",
         "Send-MoltAlert",
         "Set-MoltBackup",
@@ -28,7 +29,9 @@ public sealed class ModuleTests : IDisposable
         "Test-MoltBackup",
         "Test-MoltKey",
         "Test-MoltPlan",
+        "Test-MoltRestore",
         "Test-MoltStore",
+        "Undo-MoltRestore",
         "Unregister-MoltSchedule",
     ];
 

@@ -1,9 +1,11 @@
 using System.Management.Automation;
+using MoltBeat.TestServers;
 using Xunit;
 
 namespace MoltBeat.DR.Tests.Cmdlets;
 
 /// <summary>Invoke-MoltJob as a scheduler has it: nothing but a plan and a kind.</summary>
+[System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 public sealed class JobCmdletTests(ServerFixture fixture) : IDisposable
 {
     private readonly HostedModule _module = new();
@@ -46,6 +48,40 @@ public sealed class JobCmdletTests(ServerFixture fixture) : IDisposable
         Assert.Single(Directory.GetFiles(first, "*.tar"));
     }
 
+    [Fact]
+    public async Task A_failure_is_told_once_and_a_success_takes_it_back()
+    {
+        await using var receiver = AlertReceiver.Start();
+        var (hook, spool) = (fixture.NewPath("hook"), fixture.NewPath("spool"));
+        await File.WriteAllTextAsync(hook, receiver.Address + "/hook", TestContext.Current.CancellationToken);
+        File.SetUnixFileMode(hook, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        var (plan, first, _) = await PlanAsync("", $$""", "alerts": { "source": "db-1", "spool": "{{spool}}", "routes": [{ "name": "hook", "kind": "webhook", "url": "file:{{hook}}" }] }""");
+
+        // A file in the folder's place: nothing can be written there.
+        Directory.Delete(first);
+        await File.WriteAllTextAsync(first, "", TestContext.Current.CancellationToken);
+        for (var i = 0; i < 2; i++)
+        {
+            Assert.Equal("Failed", Assert.Single(_module.Run("param($Plan) Invoke-MoltJob Daily -PlanPath $Plan", ("Plan", plan)).Output).Text("Status"));
+        }
+
+        var told = Assert.Single(receiver.Received);
+        Assert.Equal(("BackupFailed", "shop", "Trigger"), (told.Text("problem"), told.Text("subject"), told.Text("kind")));
+        File.Delete(first);
+        var well = Assert.Single(_module.Run("param($Plan) Invoke-MoltJob Daily -PlanPath $Plan", ("Plan", plan)).ThrowIfFailed().Output);
+        Assert.Equal("Succeeded", well.Text("Status"));
+        Assert.Equal((2, "Resolve"), (receiver.Received.Count, receiver.Received[^1].Text("kind")));
+        Assert.Equal(told.Text("key"), receiver.Received[^1].Text("key"));
+
+        // Nobody there to be told: the backup counts all the same.
+        await receiver.DisposeAsync();
+        await File.WriteAllTextAsync(Path.Combine(first, "broken_backup_20260101_000000.tar"), "x", TestContext.Current.CancellationToken);
+        await Task.Delay(1100, TestContext.Current.CancellationToken);
+        var alone = _module.Run("param($Plan) Invoke-MoltJob Daily -PlanPath $Plan", ("Plan", plan));
+        Assert.Equal("Warning", Assert.Single(alone.Output).Text("Status"));
+        Assert.Contains(alone.Warnings, w => w.Contains("was not delivered on the route hook yet, and waits", StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData("{ \"version\": 1 }", "Invoke-MoltJob Daily -PlanPath $Plan", "DatabaseNotPlanned")]
     [InlineData("{ \"version\": 1, \"databases\": [{ \"name\": \"a\", \"url\": \"env:A\" }] }", "Invoke-MoltJob Daily -Database b* -PlanPath $Plan", "DatabaseNotPlanned")]
@@ -58,7 +94,7 @@ public sealed class JobCmdletTests(ServerFixture fixture) : IDisposable
         Assert.Equal(ErrorCategory.InvalidArgument, error.CategoryInfo.Category);
     }
 
-    private async Task<(string Plan, string First, string Second)> PlanAsync(string moreDatabases = "")
+    private async Task<(string Plan, string First, string Second)> PlanAsync(string moreDatabases = "", string more = "")
     {
         var backups = await fixture.BackupsAsync();
         var (plan, first, second, url) = (fixture.NewPath("plan"), fixture.NewPath("first"), fixture.NewPath("second"), fixture.NewPath("url"));
@@ -68,15 +104,12 @@ public sealed class JobCmdletTests(ServerFixture fixture) : IDisposable
             {
               "version": 1,
               "databases": [{ "name": "shop", "url": "file:{{url}}" }{{moreDatabases}}],
-              "stores": [{ "name": "near", "location": "{{first}}" }, { "name": "far", "location": "{{second}}", "kinds": ["monthly"] }]
+              "stores": [{ "name": "near", "location": "{{first}}" }, { "name": "far", "location": "{{second}}", "kinds": ["monthly"] }]{{more}}
             }
             """, TestContext.Current.CancellationToken);
         await File.WriteAllTextAsync(url, backups.ShopDatabase.Uri, TestContext.Current.CancellationToken);
-        if (!OperatingSystem.IsWindows())
-        {
-            File.SetUnixFileMode(plan, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-            File.SetUnixFileMode(url, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        }
+        File.SetUnixFileMode(plan, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        File.SetUnixFileMode(url, UnixFileMode.UserRead | UnixFileMode.UserWrite);
 
         return (plan, first, second);
     }

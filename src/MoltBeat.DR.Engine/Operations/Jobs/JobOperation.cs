@@ -126,6 +126,12 @@ public sealed class JobOperation
     /// <summary>Sizes against those of before, and retention; a job that has run out of time leaves both to the next.</summary>
     private async Task LookBackAsync(IReadOnlyList<JobBackup> backups, CancellationToken cancellationToken)
     {
+        if (!backups.Any(b => b.Backup is not null || !problems.Exists(p => p.Database == b.Database)))
+        {
+            // Nothing new to compare, and nothing that may go: a store that is down was told with the backup.
+            return;
+        }
+
         var retention = new JobRetention(options, approve, observer, removed, problems);
         await WatchedAsync(JobArea.Retention, null, "Looking through the stores", async (_, token) =>
         {

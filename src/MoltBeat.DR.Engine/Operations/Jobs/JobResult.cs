@@ -1,4 +1,5 @@
 using System.Globalization;
+using MoltBeat.DR.Engine.Alerting;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Verification;
@@ -39,6 +40,9 @@ public enum JobArea
 /// <summary>What became of a job.</summary>
 public sealed record JobResult(BackupKind Kind, DateTimeOffset Started, TimeSpan Duration, IReadOnlyList<JobBackup> Backups, IReadOnlyList<JobRemoval> Removed, IReadOnlyList<JobProblem> Problems)
 {
+    /// <summary>What became of what people were told; empty where the plan has no route.</summary>
+    public IReadOnlyList<AlertDelivery> Alerts { get; init; } = [];
+
     public JobStatus Status => Problems.Any(p => p.IsFatal) ? JobStatus.Failed
         : Problems.Count > 0 ? JobStatus.Warning
         : Backups.Any(b => b.Backup is not null) ? JobStatus.Succeeded : JobStatus.NotRun;
