@@ -17,13 +17,16 @@ public sealed class ModuleTests : IDisposable
         "New-MoltBackup",
         "New-MoltPlan",
         "Remove-MoltBackup",
+        "Remove-MoltPreviousDatabase",
         "Restore-MoltBackup",
         "Set-MoltBackup",
         "Test-MoltAudit",
         "Test-MoltBackup",
         "Test-MoltKey",
         "Test-MoltPlan",
+        "Test-MoltRestore",
         "Test-MoltStore",
+        "Undo-MoltRestore",
     ];
 
     private readonly HostedModule _module = new();
