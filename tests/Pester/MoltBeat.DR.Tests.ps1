@@ -190,6 +190,15 @@ Describe 'A database, backed up and restored' -Skip:$noServer {
             Should -Throw -ErrorId 'TargetNotEmpty,*'
     }
 
+    It 'can be put in the place of a live database, and taken back' {
+        $readiness = Get-MoltBackup -Path $folder -Latest | Test-MoltRestore -DatabaseUrl $url -Replace
+        $readiness.Go | Should -BeTrue -Because ($readiness.Failed.Message -join ' ')
+        $restore = Get-MoltBackup -Path $folder -Latest | Restore-MoltBackup -DatabaseUrl $url -Replace -Force -Confirm:$false
+        $restore.Replaced.KeptAs | Should -BeLike "${database}_before_*"
+        (Undo-MoltRestore -DatabaseUrl $url -Confirm:$false).BroughtBack | Should -Be $restore.Replaced.KeptAs
+        (Remove-MoltPreviousDatabase -DatabaseUrl $url -Confirm:$false).Of | Should -Be $database
+    }
+
     It 'runs as a job' {
         $job = Start-ThreadJob -ScriptBlock { Import-Module $using:module; Get-MoltBackup -Path $using:folder | Test-MoltBackup }
         ($job | Receive-Job -Wait -AutoRemoveJob).Passed | Should -BeTrue
