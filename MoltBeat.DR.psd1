@@ -22,6 +22,7 @@
     'Get-MoltPlan'
     'New-MoltBackup'
     'New-MoltPlan'
+    'Protect-MoltBackup'
     'Remove-MoltBackup'
     'Restore-MoltBackup'
     'Set-MoltBackup'

@@ -16,6 +16,7 @@ public sealed class ModuleTests : IDisposable
         "Get-MoltPlan",
         "New-MoltBackup",
         "New-MoltPlan",
+        "Protect-MoltBackup",
         "Remove-MoltBackup",
         "Restore-MoltBackup",
         "Set-MoltBackup",

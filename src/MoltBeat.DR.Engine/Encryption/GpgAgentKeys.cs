@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Globalization;
 
 namespace MoltBeat.DR.Engine.Encryption;
@@ -9,7 +8,6 @@ namespace MoltBeat.DR.Engine.Encryption;
 /// </summary>
 internal sealed class GpgAgentKeys : ISessionKeySource
 {
-    private const int Version3Bytes = 10;
     private const int DummyBytes = 64;
 
     private readonly GnuPg gpg;
@@ -27,13 +25,9 @@ internal sealed class GpgAgentKeys : ISessionKeySource
     {
         // gpg tells the session key before it looks at the data: so no data is given but a few zeros, which it then refuses.
         using var message = new MemoryStream();
-        var head = new byte[Version3Bytes];
         foreach (var packet in packets)
         {
-            head[0] = 3;
-            BinaryPrimitives.WriteInt64BigEndian(head.AsSpan(1), packet.KeyId);
-            head[9] = packet.Algorithm;
-            message.Write(PacketBytes.Packet(SessionKeyPacket.Tag, [.. head, .. packet.Encrypted]));
+            message.Write(packet.ToBytes());
         }
 
         message.Write(PacketBytes.Packet(18, [1, .. new byte[DummyBytes]]));

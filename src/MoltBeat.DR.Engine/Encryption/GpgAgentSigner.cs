@@ -1,3 +1,4 @@
+using System.Globalization;
 using MoltBeat.DR.Engine.Archive;
 
 namespace MoltBeat.DR.Engine.Encryption;
@@ -24,11 +25,23 @@ public sealed class GpgAgentSigner : IManifestSigner, IDisposable
     /// <summary>Of the primary key: upper-case hexadecimal.</summary>
     public string Fingerprint { get; }
 
-    /// <exception cref="MoltException"><c>PrivateKeyMissing</c>, <c>PassphraseMissing</c>, <c>PassphraseWrong</c>, <c>GpgFailed</c>.</exception>
-    public byte[] Sign(ReadOnlySpan<byte> manifest)
+    /// <summary>Time for somebody to type a passphrase or to touch a card; tests make it small.</summary>
+    internal TimeSpan Limit { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <exception cref="MoltException"><c>PrivateKeyMissing</c>, <c>PassphraseMissing</c>, <c>PassphraseWrong</c>, <c>SigningTimedOut</c>, <c>GpgFailed</c>.</exception>
+    public async Task<byte[]> SignAsync(ReadOnlyMemory<byte> manifest, CancellationToken cancellationToken)
     {
-        var bytes = manifest.ToArray();
-        return Task.Run(() => SignAsync(bytes)).GetAwaiter().GetResult();
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(Limit);
+        try
+        {
+            return await AskAsync(manifest, limit.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new MoltException("SigningTimedOut", ErrorKind.Timeout, string.Create(CultureInfo.InvariantCulture, $"GnuPG's agent has not signed with {Fingerprint} within {Limit.TotalSeconds:0} seconds."),
+                "Somebody has to type the passphrase or touch the card when the agent asks; or give the passphrase with -SigningPassphrase.", Fingerprint, e);
+        }
     }
 
     public void Dispose()
@@ -39,9 +52,9 @@ public sealed class GpgAgentSigner : IManifestSigner, IDisposable
         }
     }
 
-    private async Task<byte[]> SignAsync(byte[] manifest)
+    private async Task<byte[]> AskAsync(ReadOnlyMemory<byte> manifest, CancellationToken cancellationToken)
     {
-        var said = await gpg.RunAsync(["--digest-algo", "SHA512", "--local-user", Fingerprint, "--detach-sign"], manifest, passphrase, CancellationToken.None).ConfigureAwait(false);
+        var said = await gpg.RunAsync(["--digest-algo", "SHA512", "--local-user", Fingerprint, "--detach-sign"], manifest, passphrase, cancellationToken).ConfigureAwait(false);
         if (said.ExitCode == 0 && said.Output.Length > 0)
         {
             return said.Output;

@@ -9,6 +9,9 @@ public sealed record VerificationOptions
     /// <summary>Opens encrypted members, and says whose signature is believed.</summary>
     public ArchiveAccess? Access { get; init; }
 
+    /// <summary>SHA-256 of members' plain bytes, by their plain names: each of these members is opened too, and held against it.</summary>
+    internal IReadOnlyDictionary<string, string>? PlainDigests { get; init; }
+
     /// <summary>Older than this fails; null asks for no age.</summary>
     public TimeSpan? MaxAge { get; init; }
 
