@@ -31,7 +31,7 @@ internal sealed class GpgAgentKeys : ISessionKeySource
         }
 
         message.Write(PacketBytes.Packet(18, [1, .. new byte[DummyBytes]]));
-        var said = await gpg.RunAsync(["--show-session-key", "--decrypt"], message.ToArray(), passphrase, cancellationToken).ConfigureAwait(false);
+        var said = await gpg.AskAgentAsync(["--show-session-key", "--decrypt"], message.ToArray(), passphrase, GnuPg.AgentLimit, string.Join(", ", packets.Select(p => p.KeyIdText)), cancellationToken).ConfigureAwait(false);
         if (said.Find("SESSION_KEY") is { } told)
         {
             return Read(told, member);

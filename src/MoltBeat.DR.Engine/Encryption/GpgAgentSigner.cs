@@ -1,4 +1,3 @@
-using System.Globalization;
 using MoltBeat.DR.Engine.Archive;
 
 namespace MoltBeat.DR.Engine.Encryption;
@@ -25,36 +24,13 @@ public sealed class GpgAgentSigner : IManifestSigner, IDisposable
     /// <summary>Of the primary key: upper-case hexadecimal.</summary>
     public string Fingerprint { get; }
 
-    /// <summary>Time for somebody to type a passphrase or to touch a card; tests make it small.</summary>
-    internal TimeSpan Limit { get; init; } = TimeSpan.FromMinutes(5);
+    /// <summary><see cref="GnuPg.AgentLimit"/>; tests make it small.</summary>
+    internal TimeSpan Limit { get; init; } = GnuPg.AgentLimit;
 
-    /// <exception cref="MoltException"><c>PrivateKeyMissing</c>, <c>PassphraseMissing</c>, <c>PassphraseWrong</c>, <c>SigningTimedOut</c>, <c>GpgFailed</c>.</exception>
+    /// <exception cref="MoltException"><c>PrivateKeyMissing</c>, <c>PassphraseMissing</c>, <c>PassphraseWrong</c>, <c>AgentTimedOut</c>, <c>GpgFailed</c>.</exception>
     public async Task<byte[]> SignAsync(ReadOnlyMemory<byte> manifest, CancellationToken cancellationToken)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        limit.CancelAfter(Limit);
-        try
-        {
-            return await AskAsync(manifest, limit.Token).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
-        {
-            throw new MoltException("SigningTimedOut", ErrorKind.Timeout, string.Create(CultureInfo.InvariantCulture, $"GnuPG's agent has not signed with {Fingerprint} within {Limit.TotalSeconds:0} seconds."),
-                "Somebody has to type the passphrase or touch the card when the agent asks; or give the passphrase with -SigningPassphrase.", Fingerprint, e);
-        }
-    }
-
-    public void Dispose()
-    {
-        if (passphrase is not null)
-        {
-            Array.Clear(passphrase);
-        }
-    }
-
-    private async Task<byte[]> AskAsync(ReadOnlyMemory<byte> manifest, CancellationToken cancellationToken)
-    {
-        var said = await gpg.RunAsync(["--digest-algo", "SHA512", "--local-user", Fingerprint, "--detach-sign"], manifest, passphrase, cancellationToken).ConfigureAwait(false);
+        var said = await gpg.AskAgentAsync(["--digest-algo", "SHA512", "--local-user", Fingerprint, "--detach-sign"], manifest, passphrase, Limit, Fingerprint, cancellationToken).ConfigureAwait(false);
         if (said.ExitCode == 0 && said.Output.Length > 0)
         {
             return said.Output;
@@ -73,5 +49,13 @@ public sealed class GpgAgentSigner : IManifestSigner, IDisposable
         throw said.Find("INV_SGNR") is not null
             ? new MoltException("PrivateKeyMissing", ErrorKind.NotFound, $"GnuPG's keyring has no private key of {Fingerprint} that signs.", "Import it, insert its card, or name a key file.", Fingerprint)
             : said.Failed("sign the manifest");
+    }
+
+    public void Dispose()
+    {
+        if (passphrase is not null)
+        {
+            Array.Clear(passphrase);
+        }
     }
 }

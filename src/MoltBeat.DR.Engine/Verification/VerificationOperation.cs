@@ -393,12 +393,12 @@ public sealed class VerificationOperation
         try
         {
             var tools = ClientTools.Find(DumpFile.MajorOf(archive.Manifest.Tools.PgDump), options.ClientToolFolder);
-            var dump = await DumpFile.ExtractAsync(archive, cancellationToken).ConfigureAwait(false);
+            var dump = await DumpFile.ExtractAsync(archive, cancellationToken, options.HasMemoryFiles).ConfigureAwait(false);
             await using (dump.ConfigureAwait(false))
             {
                 var list = await DumpList.ReadAsync(tools, dump, observer, cancellationToken).ConfigureAwait(false);
                 // The list stands at the dump's head: it says nothing about large objects cut off behind it.
-                await ChildProgram.CaptureAsync(tools.PgRestore, ["--file=" + (OperatingSystem.IsWindows() ? "NUL" : "/dev/null"), dump.Path], new Dictionary<string, string>(), observer, 1 << 20, cancellationToken).ConfigureAwait(false);
+                await dump.RunAsync(tools, ["--file=" + (OperatingSystem.IsWindows() ? "NUL" : "/dev/null")], new Dictionary<string, string>(), observer, 1 << 20, cancellationToken).ConfigureAwait(false);
                 var copied = (contents?.Tables ?? []).Select(t => t.Oid).ToHashSet();
                 var twice = list.Entries.Count(e => e.Kind == "TABLE DATA" && copied.Contains(e.Oid));
                 Add("Dump", twice == 0 ? CheckStatus.Passed : CheckStatus.Failed, Proves,

@@ -165,20 +165,21 @@ public sealed class SignatureTests(GnuPgFixture gnupg)
     public async Task An_agent_that_waits_for_somebody_is_given_up_and_can_be_interrupted()
     {
         await using var home = GnuPgHome.Create();
+        // The agent's window for the passphrase, and nobody there to see it.
+        var pinentry = home.File("pinentry");
+        await File.WriteAllTextAsync(pinentry + ".text", "#!/bin/sh\necho \"$$\" >\"$0.pid\"\necho OK\nexec sleep 600\n", Cancel);
+        // By another program: a file that this one has open for writing while another test starts a child cannot be run.
+        await Tool.RunAsync("sh", ["-c", $"cp '{pinentry}.text' '{pinentry}' && chmod 700 '{pinentry}'"], cancel: Cancel);
+        await File.AppendAllTextAsync(Path.Combine(home.Path, "gpg-agent.conf"), $"pinentry-program {pinentry}\n", Cancel);
         var fingerprint = await home.CreateKeyAsync("Slow <slow@molt.test>", "ed25519", null, GnuPgFixture.Passphrase);
         var key = Assert.Single(await new PublicKeys(home.Path).FindAsync([fingerprint], Cancel));
 
-        // The agent's window for the passphrase, and nobody there to see it.
-        var pinentry = home.File("pinentry");
-        await File.WriteAllTextAsync(pinentry, "#!/bin/sh\necho \"$$\" >\"$0.pid\"\necho OK\nexec sleep 600\n", Cancel);
-        File.SetUnixFileMode(pinentry, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        await File.AppendAllTextAsync(Path.Combine(home.Path, "gpg-agent.conf"), $"pinentry-program {pinentry}\n", Cancel);
-        await home.StopAgentAsync();
+        await home.StopAgentAsync(); // it knows the passphrase from making the key
         try
         {
             using var signer = new GpgAgentSigner(GnuPg.Find(home.Path), key, []) { Limit = TimeSpan.FromSeconds(3) };
             var e = await Assert.ThrowsAsync<MoltException>(() => signer.SignAsync(s_manifest, Cancel));
-            Assert.Equal(("SigningTimedOut", ErrorKind.Timeout), (e.Id, e.Kind));
+            Assert.Equal(("AgentTimedOut", ErrorKind.Timeout), (e.Id, e.Kind));
             Assert.True(File.Exists(pinentry + ".pid"), "nobody was asked");
 
             using var patient = new GpgAgentSigner(GnuPg.Find(home.Path), key, []);
