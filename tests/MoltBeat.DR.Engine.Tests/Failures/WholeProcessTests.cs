@@ -103,11 +103,24 @@ public sealed class WholeProcessTests(Workbench bench) : IDisposable
 
         Assert.Equal(2, Directory.GetFiles(_folder).Length);
         Assert.Equal(before, await File.ReadAllBytesAsync(backup.Path, Cancel));
-        using (var molt = Start(command + " | ForEach-Object { \"$($_.Status) $($_.Old)\" }", database.Uri))
+
+        // The dead one's lease holds the old archive for an hour; what has been made is not made again.
+        var states = command + " | ForEach-Object { \"$($_.Status) $($_.Old)\" }";
+        using (var molt = Start(states, database.Uri))
+        {
+            var (exit, output, error) = await ReadAsync(molt);
+            Assert.Equal((1, "Protected StillThere"), (exit, output.Trim()));
+            Assert.Contains("is being read", error, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(2, Directory.GetFiles(_folder, "*.tar").Length);
+        Assert.Equal(before, await File.ReadAllBytesAsync(backup.Path, Cancel));
+        Directory.Delete(backup.Path + ".records", recursive: true);
+        using (var molt = Start(states, database.Uri))
         {
             var (exit, output, error) = await ReadAsync(molt);
             Assert.True(exit == 0, error);
-            Assert.Equal("Protected Removed", output.Trim());
+            Assert.Equal("AlreadyThere Removed", output.Trim());
         }
 
         Assert.EndsWith(".tar", Assert.Single(Directory.GetFiles(_folder)), StringComparison.Ordinal);
