@@ -4,7 +4,8 @@ namespace MoltBeat.DR.Engine.Encryption;
 
 /// <summary>
 /// Private keys that GnuPG's agent keeps, on a card too. gpg opens the session key and tells it to us, once for an archive;
-/// the members are decrypted here. It never sees a member, nor does it write anything.
+/// the members are decrypted here. It never sees a member, nor does it write anything. Whatever key gpg --decrypt can use it uses here:
+/// it is that command, and the session key comes before the data, in whichever mode that is encrypted.
 /// </summary>
 internal sealed class GpgAgentKeys : ISessionKeySource
 {

@@ -9,6 +9,9 @@ namespace MoltBeat.DR.Engine.Encryption;
 /// </summary>
 public sealed class OpenPgpOpener : IMemberOpener, IKeyProver, IKeySharer, IDisposable
 {
+    /// <summary>The kind of packet that GnuPG 2.3 and later encrypt in, where all recipients' keys say that they know it.</summary>
+    internal const int AeadTag = 20;
+
     private const int MostPackets = 256;
     private const int LargestTrial = 4 << 20;
 
@@ -160,10 +163,8 @@ public sealed class OpenPgpOpener : IMemberOpener, IKeyProver, IKeySharer, IDisp
                     case 3 or 10 or 21:
                         await packet.AllAsync(SessionKeyPacket.MaxBytes, async: true, cancellationToken).ConfigureAwait(false);
                         break;
-                    case 18:
+                    case 18 or AeadTag:
                         return (keys, packet);
-                    case 20:
-                        throw OpenPgpErrors.NotSupported("it is encrypted in GnuPG's OCB mode; it was made elsewhere, and for the newer packet version", member);
                     case 9:
                         throw OpenPgpErrors.NotSupported("it has no integrity check", member);
                     default:

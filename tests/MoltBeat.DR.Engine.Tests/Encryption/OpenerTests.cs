@@ -84,17 +84,6 @@ public sealed class OpenerTests(GnuPgFixture gnupg)
         Assert.Contains(await Messages.IdAsync(() => opener.OpenAsync(message)), new[] { "EncryptionNotSupported", "MemberNotOpenPgp" });
     }
 
-    [Fact]
-    public async Task The_newer_packet_of_GnuPG_is_refused_with_what_it_is()
-    {
-        var keys = await gnupg.KeysAsync();
-        using var opener = await keys.OpenerAsync(keys.Rsa, "");
-        byte[] message = [.. PacketBytes.Packet(1, new byte[40]), .. PacketBytes.Packet(20, new byte[60])];
-        var error = await Assert.ThrowsAsync<MoltException>(() => opener.OpenAsync(message));
-        Assert.Equal("EncryptionNotSupported", error.Id);
-        Assert.Contains("OCB", error.Message, StringComparison.Ordinal);
-    }
-
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
