@@ -90,11 +90,12 @@ public sealed class ProtectOperation
             }
 
             await CheckSignatureAsync(source, cancellationToken).ConfigureAwait(false);
+            var made = await FindMadeAsync(source, oldName, wanted, cancellationToken).ConfigureAwait(false);
             var plan = new ProtectPlan
             {
                 Database = source.Manifest.Database,
                 Source = source.Location,
-                Name = ProtectPlan.NameOf(oldName, source.Index.ManifestSha256, wanted, options.Signer is not null),
+                Name = made?.Name ?? ProtectPlan.NewName(oldName),
                 Stores = [.. copies.Select(c => c.Store.Location)],
                 Recipients = wanted,
                 Lost = [.. source.Manifest.Recipients.Where(r => !wanted.Any(w => w.KeyId == r.KeyId))],
@@ -114,7 +115,7 @@ public sealed class ProtectOperation
                 }
             }
 
-            return await approve(plan).ConfigureAwait(false) ? await ProtectAsync(source, contents, plan, seal, from, cancellationToken).ConfigureAwait(false) : [];
+            return await approve(plan).ConfigureAwait(false) ? await ProtectAsync(source, contents, plan, seal, from, made?.At, cancellationToken).ConfigureAwait(false) : [];
         }
     }
 
@@ -144,9 +145,8 @@ public sealed class ProtectOperation
         }
     }
 
-    private async Task<IReadOnlyList<ProtectResult>> ProtectAsync(ArchiveReader source, Contents contents, ProtectPlan plan, OpenPgpSeal seal, int from, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<ProtectResult>> ProtectAsync(ArchiveReader source, Contents contents, ProtectPlan plan, OpenPgpSeal seal, int from, int? first, CancellationToken cancellationToken)
     {
-        var first = await FindMadeAsync(source, plan, cancellationToken).ConfigureAwait(false);
         var status = first is null ? ProtectStatus.Protected : ProtectStatus.AlreadyThere;
         if (first is null)
         {
@@ -166,8 +166,7 @@ public sealed class ProtectOperation
             try
             {
                 var arrived = copy.Store == made ? status : await BringAsync(made, plan.Name, copy.Store, cancellationToken).ConfigureAwait(false);
-                await CopyOperation.CopyPinAsync(copy.Store, await copy.Store.FindAsync(copy.Name, cancellationToken).ConfigureAwait(false), source.Manifest.Id, copy.Store, plan.Name, cancellationToken).ConfigureAwait(false);
-                var (old, reason) = await RemoveOldAsync(source, copy, plan.Name, cancellationToken).ConfigureAwait(false);
+                var (old, reason) = await FinishOldAsync(source, copy, plan.Name, cancellationToken).ConfigureAwait(false);
                 var file = await copy.Store.FindAsync(plan.Name, cancellationToken).ConfigureAwait(false);
                 results.Add(Result(source, plan.Name, copy, arrived, file.Length, old, reason) with { Recipients = plan.Recipients });
             }
@@ -181,42 +180,58 @@ public sealed class ProtectOperation
     }
 
     /// <summary>What an earlier run has made and verified, of the very same archive for the very same recipients.</summary>
-    /// <returns>Whose store has it; null when none has.</returns>
-    private async Task<int?> FindMadeAsync(ArchiveReader source, ProtectPlan plan, CancellationToken cancellationToken)
+    /// <returns>Whose store has it, and its name; null when none has.</returns>
+    private async Task<(int At, string Name)?> FindMadeAsync(ArchiveReader source, string oldName, IReadOnlyList<RecipientInfo> wanted, CancellationToken cancellationToken)
     {
+        var stem = ProtectPlan.StemOf(oldName);
         for (var i = 0; i < copies.Count; i++)
         {
-            BackupInfo there;
-            try
+            var store = copies[i].Store;
+            await foreach (var file in store.ListAsync(cancellationToken).ConfigureAwait(false))
             {
-                there = await new BackupCatalog(copies[i].Store, new ArchiveAccess(Verifier: options.Signer is null ? null : options.Verifier)).ReadAsync(plan.Name, cancellationToken).ConfigureAwait(false);
+                if (file.Name != oldName && ProtectPlan.StemOf(file.Name) == stem && await IsMadeAsync(store, file, source, wanted, cancellationToken).ConfigureAwait(false))
+                {
+                    return (i, file.Name);
+                }
             }
-            catch (MoltException e) when (e.Id == "BackupNotFound")
-            {
-                continue;
-            }
-
-            if (there.Id != source.Manifest.Id || there.Manifest.ProtectedFrom?.ManifestSha256 != source.Index.ManifestSha256 || !there.Recipients.Select(r => r.KeyId).SequenceEqual(plan.Recipients.Select(r => r.KeyId)))
-            {
-                throw new MoltException("BackupExists", ErrorKind.AlreadyExists, $"{there.Path} is there already, and is something else. Nothing was changed.", "Find out what it is, and move it away.", there.Path);
-            }
-
-            if (there.Verification is { Passed: true })
-            {
-                return i;
-            }
-
-            // Whoever made it did not come to look at it: it is made again.
-            observer.Verbose($"{there.Path} was made and never verified: making it anew.");
-            await copies[i].Store.DeleteAsync(plan.Name, cancellationToken).ConfigureAwait(false);
         }
 
         return null;
     }
 
+    private async Task<bool> IsMadeAsync(IBackupStore store, StoredFile file, ArchiveReader source, IReadOnlyList<RecipientInfo> wanted, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var access = new ArchiveAccess(Verifier: options.Signer is null ? null : options.Verifier);
+            var archive = await ArchiveReader.OpenAsync(await store.OpenAsync(file, manifestOnly: true, cancellationToken).ConfigureAwait(false), cancellationToken, access).ConfigureAwait(false);
+            await using (archive.ConfigureAwait(false))
+            {
+                if (archive.Manifest.Id != source.Manifest.Id || archive.Manifest.ProtectedFrom?.ManifestSha256 != source.Index.ManifestSha256
+                    || !archive.Manifest.Recipients.SequenceEqual(wanted) || archive.Signature is null != options.Signer is null)
+                {
+                    return false;
+                }
+            }
+
+            if ((await new BackupCatalog(store).ReadAsync(file.Name, cancellationToken).ConfigureAwait(false)).Verification is { Passed: true })
+            {
+                return true;
+            }
+
+            observer.Warning($"{file.Location} was made of {source.Location} by a run that did not come to verify it. It is left alone; remove it with Remove-MoltBackup.");
+            return false;
+        }
+        catch (MoltException e)
+        {
+            observer.Verbose($"{file.Location} is not what an earlier run made: {e.Message}");
+            return false;
+        }
+    }
+
     private async Task MakeAsync(ArchiveReader source, Contents contents, ProtectPlan plan, OpenPgpSeal seal, IBackupStore store, string sourceName, CancellationToken cancellationToken)
     {
-        foreach (var swept in await store.SweepAsync(plan.Name[..^ArchiveFormat.Extension.Length], cancellationToken).ConfigureAwait(false))
+        foreach (var swept in await store.SweepAsync(ProtectPlan.StemOf(plan.Name) + "_k", cancellationToken).ConfigureAwait(false))
         {
             observer.Verbose($"Removed {swept}, which was cut short.");
         }
@@ -270,8 +285,20 @@ public sealed class ProtectOperation
         return ProtectStatus.AlreadyThere;
     }
 
-    private async Task<(OldArchiveStatus Status, string Reason)> RemoveOldAsync(ArchiveReader source, (IBackupStore Store, string Name) old, string name, CancellationToken cancellationToken)
+    private async Task<(OldArchiveStatus Status, string Reason)> FinishOldAsync(ArchiveReader source, (IBackupStore Store, string Name) old, string name, CancellationToken cancellationToken)
     {
+        StoredFile file;
+        try
+        {
+            file = await old.Store.FindAsync(old.Name, cancellationToken).ConfigureAwait(false);
+        }
+        catch (MoltException e) when (e.Id == "BackupNotFound")
+        {
+            // An earlier run has removed it.
+            return (OldArchiveStatus.None, "");
+        }
+
+        await CopyOperation.CopyPinAsync(old.Store, file, source.Manifest.Id, old.Store, name, cancellationToken).ConfigureAwait(false);
         if (options.KeepOld)
         {
             return (OldArchiveStatus.Kept, "");

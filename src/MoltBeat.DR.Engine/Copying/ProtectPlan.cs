@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using System.Text;
 using System.Text.RegularExpressions;
 using MoltBeat.DR.Engine.Archive;
 
@@ -13,7 +12,7 @@ public sealed partial record ProtectPlan
     /// <summary>Path or URI of the copy that is read.</summary>
     public required string Source { get; init; }
 
-    /// <summary>File name of the new archive.</summary>
+    /// <summary>File name of the new archive, or of one that an earlier run has made.</summary>
     public required string Name { get; init; }
 
     /// <summary>The stores that get it, by their locations.</summary>
@@ -32,22 +31,16 @@ public sealed partial record ProtectPlan
     public bool KeepOld { get; init; }
 
     public override string ToString()
-        => $"Encrypt anew to {Names(Recipients)}{(Lost.Count > 0 ? $", and no more to {Names(Lost)}" : "")}, as {Name}{(KeepOld ? "" : ", and remove this archive once the new one is proven")}";
+        => $"Encrypt anew to {Names(Recipients)}{(Lost.Count > 0 ? $", and no more to {Names(Lost)}" : "")}, as another archive{(KeepOld ? "" : ", and remove this one once that is proven")}";
 
-    /// <summary>
-    /// The new archive's name: the old one's, and what tells it from others of the same backup. The same work done again has the
-    /// same name, so that what was cut short is found.
-    /// </summary>
-    internal static string NameOf(string old, string manifestSha256, IEnumerable<RecipientInfo> recipients, bool signed)
-    {
-        var parts = recipients.Select(r => r.KeyId).Order(StringComparer.Ordinal).Prepend(signed ? "signed" : "").Prepend(manifestSha256);
-        var mark = Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(string.Join('\n', parts))))[..8];
-        var stem = Mark().Replace(old.EndsWith(ArchiveFormat.Extension, StringComparison.Ordinal) ? old[..^ArchiveFormat.Extension.Length] : old, "");
-        return $"{stem}_k{mark}{ArchiveFormat.Extension}";
-    }
+    /// <summary>A name for another archive of the same backup: the old one's, and what tells it from all others.</summary>
+    internal static string NewName(string old) => $"{StemOf(old)}_k{RandomNumberGenerator.GetHexString(8, lowercase: true)}{ArchiveFormat.Extension}";
+
+    /// <summary>What the names of all archives of a backup begin with.</summary>
+    internal static string StemOf(string name) => Mark().Replace(name, "");
 
     private static string Names(IEnumerable<RecipientInfo> keys) => string.Join(", ", keys.Select(k => k.Fingerprint));
 
-    [GeneratedRegex("_k[0-9a-f]{8}$", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"(_k[0-9a-f]{8})?(\.tar)?$", RegexOptions.CultureInvariant)]
     private static partial Regex Mark();
 }

@@ -26,8 +26,9 @@ public sealed class ProtectMoltBackupTests(ServerFixture fixture) : IDisposable
             ("Url", backups.Url), ("Near", near), ("Far", far), ("First", await home.ExportAsync("first.asc", first)), ("Second", await home.ExportAsync("second.asc", second)),
             ("Key", await home.ExportSecretAsync("first-secret.asc", Passphrase, first)), ("Other", await home.ExportSecretAsync("second-secret.asc", "", second)),
             ("Phrase", $"file:{await SecretAsync()}"),
+            ("Gone", await home.ExportAsync("gone.asc", await home.CreateKeyAsync("Gone <gone@molt.test>", "ed25519", "cv25519", made: DateTimeOffset.UtcNow.AddYears(-3), expires: "1y", subkeyExpires: "1y"))),
         ];
-        const string Parameters = "param($Url, $Near, $Far, $First, $Second, $Key, $Other, $Phrase) ";
+        const string Parameters = "param($Url, $Near, $Far, $First, $Second, $Key, $Other, $Phrase, $Gone) ";
         var old = _module.Run(Parameters + "New-MoltBackup $Url -Path $Near, $Far -Recipient $First", with).ThrowIfFailed().Output.Single().Value<string>("Name");
 
         // Nothing is written by a question that is not answered with yes, nor with a key that does not open it.
@@ -36,6 +37,7 @@ public sealed class ProtectMoltBackupTests(ServerFixture fixture) : IDisposable
         Assert.Contains($"no more to {first}", preview.ReplaceLineEndings(" "), StringComparison.Ordinal);
         Assert.Equal("PrivateKeyMissing,MoltBeat.DR.ProtectMoltBackupCommand", _module.Run(Parameters + "Get-MoltBackup $Near | Protect-MoltBackup -Recipient $Second -KeyFile $Other -Confirm:$false", with).Error.FullyQualifiedErrorId);
         Assert.StartsWith("CannotAsk,", _module.Run(Parameters + "Get-MoltBackup $Near | Protect-MoltBackup -Recipient $Second -KeyFile $Key -KeyPassphrase $Phrase", with).Error.FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.Equal("KeyExpired,MoltBeat.DR.ProtectMoltBackupCommand", _module.Run(Parameters + "Get-MoltBackup $Near | Protect-MoltBackup -Recipient $Gone -KeyFile $Key -KeyPassphrase $Phrase -Confirm:$false", with).Error.FullyQualifiedErrorId);
         Assert.Equal("RecipientMissing,MoltBeat.DR.ProtectMoltBackupCommand", _module.Run(Parameters + "Get-MoltBackup $Near | Protect-MoltBackup -Recipient @() -KeyFile $Key -KeyPassphrase $Phrase -Confirm:$false", with).Error.FullyQualifiedErrorId);
         Assert.Equal([old, old], Directory.GetFileSystemEntries(near).Concat(Directory.GetFileSystemEntries(far)).Select(Path.GetFileName));
 
