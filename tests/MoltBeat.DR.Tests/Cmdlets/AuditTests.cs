@@ -59,7 +59,7 @@ public sealed class AuditTests(ServerFixture fixture)
         var backups = await fixture.CopyAsync();
         var lines = await RunAsync($$"""
             $null = Protect-MoltBackup '{{backups.Shop}}' -Recipient '{{await home.ExportAsync("audit.asc", key)}}' -KeepOld -WhatIf
-            $null = Protect-MoltBackup '{{backups.Shop}}' -Recipient '{{await home.ExportAsync("audit.asc", key)}}' -KeepOld -Confirm:$false
+            $null = Protect-MoltBackup '{{backups.Shop}}' -Recipient '{{await home.ExportAsync("audit.asc", key)}}' -KeepOld -Confirm:$false -WarningAction Ignore
             """);
         var line = Assert.Single(lines);
         Assert.Equal(("Protect", "Succeeded", "shop", Path.GetFileName(backups.Shop)), (Text(line, "action"), Text(line, "result"), Text(line, "database"), Text(line, "backup")));
