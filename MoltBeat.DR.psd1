@@ -24,6 +24,7 @@
     'Invoke-MoltJob'
     'New-MoltBackup'
     'New-MoltPlan'
+    'Protect-MoltBackup'
     'Register-MoltSchedule'
     'Remove-MoltBackup'
     'Remove-MoltPreviousDatabase'

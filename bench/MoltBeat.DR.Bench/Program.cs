@@ -42,6 +42,11 @@ static async Task<bool> RunAsync(BenchOptions options, CancellationToken cancell
         throw new BenchException("The figures come from /proc: run it on Linux.");
     }
 
+    if (options.Only == Phase.Encryption)
+    {
+        return await EncryptionAsync(options, cancellationToken);
+    }
+
     Require(options.Molt, File.Exists(options.Molt), "build it first: ./build.sh build");
     foreach (var program in new[] { "bash", "gzip", "zstd" })
     {
@@ -141,6 +146,21 @@ static async Task<bool> RunAsync(BenchOptions options, CancellationToken cancell
 
             Directory.Delete(work, recursive: true);
         }
+    }
+}
+
+static async Task<bool> EncryptionAsync(BenchOptions options, CancellationToken cancellationToken)
+{
+    EncryptionBench.UseOneCore();
+    var work = Directory.CreateDirectory(Path.Combine(options.Work ?? (Directory.Exists("/var/tmp") ? "/var/tmp" : Path.GetTempPath()), $"moltbeat-bench-{Environment.ProcessId}"));
+    try
+    {
+        Console.WriteLine(await EncryptionBench.RunAsync(work.FullName, options.Rounds, cancellationToken));
+        return true;
+    }
+    finally
+    {
+        work.Delete(recursive: true);
     }
 }
 

@@ -142,10 +142,7 @@ public sealed class NewMoltBackupCommand : StoreCommand
         try
         {
             recipients = Recipient?.Select(KeyName).ToList() ?? Plan.Plan.Recipients;
-            var planned = SigningKey is null ? Plan.Plan.Signing : null;
-            key = SigningKey is null ? planned?.Key : KeyName(SigningKey);
-            var secrets = SessionPlan.Secrets(this);
-            passphrase = SigningPassphrase?.Reveal(secrets) ?? (planned?.Passphrase is { } reference ? secrets.Resolve(reference) : "");
+            (key, passphrase) = SigningKeys.Of(this, SigningKey is null ? null : KeyName(SigningKey), SigningPassphrase, Plan.Plan.Signing);
         }
         catch (MoltException e)
         {

@@ -18,6 +18,7 @@ public sealed class ModuleTests : IDisposable
         "Invoke-MoltJob",
         "New-MoltBackup",
         "New-MoltPlan",
+        "Protect-MoltBackup",
         "Register-MoltSchedule",
         "Remove-MoltBackup",
         "Remove-MoltPreviousDatabase",

@@ -56,3 +56,21 @@ Describe 'Several stores' -Skip:$noServer {
         $failed[0].FullyQualifiedErrorId | Should -BeLike 'StoreNotWritable,*'
     }
 }
+
+Describe 'Encrypting what is there' -Skip:($noServer -or -not $env:MOLT_TEST_PUBLIC_KEY) {
+    BeforeAll {
+        $script:plain = New-MoltBackup -DatabaseUrl $env:MOLT_TEST_DATABASE_URL -Destination (Join-Path $TestDrive 'plain') -ErrorAction Stop
+    }
+
+    It 'shows with -WhatIf to whom, and changes nothing' {
+        $plain | Protect-MoltBackup -Recipient $env:MOLT_TEST_PUBLIC_KEY -WhatIf | Should -BeNullOrEmpty
+        Test-Path $plain.Path | Should -BeTrue
+    }
+
+    It 'makes an encrypted one beside it' {
+        $made = $plain | Protect-MoltBackup -Recipient $env:MOLT_TEST_PUBLIC_KEY -KeepOld -Confirm:$false
+        $made.Status | Should -Be 'Protected'
+        $made.Old | Should -Be 'Kept'
+        (Get-MoltBackup (Split-Path $plain.Path)).Encrypted | Should -Be $true, $false
+    }
+}

@@ -139,6 +139,9 @@ public sealed class GnuPgHome : IAsyncDisposable
             using var process = Process.Start(Tool.StartInfo([gpgconf, "--homedir", Path, "--kill", "gpg-agent"], null)) ?? throw new TestServerException("gpgconf did not start.");
             process.StandardInput.Close();
             await process.WaitForExitAsync();
+            // It says yes and ends a moment later; until then it takes whoever comes, and leaves him without an answer.
+            for (var i = 0; i < 100 && System.IO.File.Exists(System.IO.Path.Combine(Path, "S.gpg-agent")); i++)
+                await Task.Delay(20);
         }
     }
 

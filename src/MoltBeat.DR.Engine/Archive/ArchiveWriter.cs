@@ -106,7 +106,7 @@ public sealed class ArchiveWriter : IAsyncDisposable
         var index = new ArchiveIndex(at.Offset, at.Length, 0, 0, at.Sha256);
         if (signer is not null)
         {
-            await AddAsync(ArchiveFormat.Signature, signer.Sign(json), cancellationToken).ConfigureAwait(false);
+            await AddAsync(ArchiveFormat.Signature, await signer.SignAsync(json, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
             index = index with { SignatureOffset = members[^1].Offset, SignatureLength = members[^1].Length };
         }
 

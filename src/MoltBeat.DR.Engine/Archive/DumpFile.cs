@@ -1,29 +1,52 @@
 using System.Globalization;
+using System.Text;
+using MoltBeat.DR.Engine.Postgres;
 
 namespace MoltBeat.DR.Engine.Archive;
 
-/// <summary><c>database.dump</c> as a file that pg_restore can open: it needs to seek for parallel work.</summary>
+/// <summary>
+/// <c>database.dump</c> for pg_restore: a file, since parallel work needs to seek. Of an encrypted archive it lies in memory only; where
+/// the system has no files in memory each run of pg_restore gets it through its standard input, decrypted anew.
+/// </summary>
 public sealed class DumpFile : IAsyncDisposable
 {
-    private readonly ScratchFile file;
+    private const int Piece = 1 << 17;
 
-    private DumpFile(ScratchFile file)
+    private readonly ArchiveReader archive;
+    private readonly ScratchFile? file;
+
+    private DumpFile(ArchiveReader archive, ScratchFile? file)
     {
+        this.archive = archive;
         this.file = file;
     }
 
-    /// <summary>What to give pg_restore as its file name.</summary>
-    public string Path => file.Path;
+    /// <summary>Whether pg_restore can work with several connections.</summary>
+    public bool IsSeekable => file is not null;
 
     /// <summary>The major version in what <c>pg_dump --version</c> said.</summary>
     public static int MajorOf(string version)
         => int.TryParse(new string([.. version.TakeWhile(char.IsAsciiDigit)]), NumberStyles.None, CultureInfo.InvariantCulture, out var major) ? major : 0;
 
-    /// <summary>Copies the member out, checking its SHA-256. Of an encrypted archive it goes to memory, and to no disk.</summary>
+    /// <summary>Reads the member to its end, checking its SHA-256, and keeps it where pg_restore can have it: never decrypted on a disk.</summary>
+    /// <param name="archive">Is read again by each run where there are no files in memory.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <param name="hasMemory">Whether the system has files that lie in memory; null to ask it.</param>
     /// <exception cref="MoltException"><c>ArchiveDamaged</c>, <c>TemporarySpace</c>, <c>TemporaryMemory</c>, and those of encrypted members.</exception>
-    public static async Task<DumpFile> ExtractAsync(ArchiveReader archive, CancellationToken cancellationToken)
+    public static async Task<DumpFile> ExtractAsync(ArchiveReader archive, CancellationToken cancellationToken, bool? hasMemory = null)
     {
         var member = archive.Member(ArchiveFormat.DatabaseDump);
+        if (archive.Encrypted && !(hasMemory ?? ScratchFile.HasMemory))
+        {
+            var once = archive.OpenPlain(member);
+            await using (once.ConfigureAwait(false))
+            {
+                await once.CopyToAsync(Stream.Null, Piece, cancellationToken).ConfigureAwait(false);
+            }
+
+            return new DumpFile(archive, null);
+        }
+
         if (archive.Encrypted && member.Length > GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2)
         {
             throw new MoltException("TemporaryMemory", ErrorKind.ResourceFull,
@@ -41,7 +64,7 @@ public sealed class DumpFile : IAsyncDisposable
                 await content.CopyToAsync(file.Stream, 1 << 18, cancellationToken).ConfigureAwait(false);
             }
 
-            return new DumpFile(file);
+            return new DumpFile(archive, file);
         }
         catch (Exception e)
         {
@@ -61,5 +84,86 @@ public sealed class DumpFile : IAsyncDisposable
         }
     }
 
-    public ValueTask DisposeAsync() => file.DisposeAsync();
+    /// <summary>Runs pg_restore with the dump to its end.</summary>
+    /// <param name="tools">Where it is.</param>
+    /// <param name="arguments">But for the dump's name.</param>
+    /// <param name="environment">As of <see cref="ChildProgram.Start"/>.</param>
+    /// <param name="observer">Is told each line of its error output.</param>
+    /// <param name="limit">The most bytes that it may write.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <returns>What it wrote, as UTF-8 text.</returns>
+    /// <exception cref="MoltException">As of <see cref="ChildProgram.CaptureAsync"/>; those of the member, when it is read again.</exception>
+    public async Task<string> RunAsync(ClientTools tools, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment, IOperationObserver? observer, int limit, CancellationToken cancellationToken)
+    {
+        if (file is not null)
+        {
+            return await ChildProgram.CaptureAsync(tools.PgRestore, [.. arguments, file.Path], environment, observer, limit, cancellationToken).ConfigureAwait(false);
+        }
+
+        var child = ChildProgram.Start(tools.PgRestore, arguments, environment, observer, redirectInput: true, cancellationToken);
+        await using (child.ConfigureAwait(false))
+        {
+            var said = "";
+            await RunTogether.RunAsync(cancellationToken, stop =>
+            [
+                Task.Run(() => FeedAsync(child, stop), stop),
+                Task.Run(async () => said = await ListenAsync(child, limit, stop).ConfigureAwait(false), stop),
+            ]).ConfigureAwait(false);
+            await child.CompleteAsync(cancellationToken).ConfigureAwait(false);
+            return said;
+        }
+    }
+
+    public ValueTask DisposeAsync() => file?.DisposeAsync() ?? ValueTask.CompletedTask;
+
+    /// <summary>pg_restore does not read what it does not need; the member is read to its end all the same, as only there it proves to be what was encrypted.</summary>
+    private async Task FeedAsync(ChildProgram child, CancellationToken cancellationToken)
+    {
+        var buffer = new byte[Piece];
+        var listens = true;
+        var content = archive.OpenPlain(archive.Member(ArchiveFormat.DatabaseDump));
+        await using (content.ConfigureAwait(false))
+        {
+            while (await content.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) is > 0 and var n)
+            {
+                try
+                {
+                    if (listens)
+                    {
+                        await child.Input.WriteAsync(buffer.AsMemory(0, n), cancellationToken).ConfigureAwait(false);
+                    }
+                }
+                catch (IOException)
+                {
+                    listens = false;
+                }
+            }
+        }
+
+        try
+        {
+            await child.Input.DisposeAsync().ConfigureAwait(false);
+        }
+        catch (IOException)
+        {
+            // It has ended before it read all.
+        }
+    }
+
+    private static async Task<string> ListenAsync(ChildProgram child, int limit, CancellationToken cancellationToken)
+    {
+        using var text = new MemoryStream();
+        var buffer = new byte[1 << 14];
+        while (await child.Output.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) is > 0 and var n)
+        {
+            if (text.Length + n > limit)
+            {
+                throw new MoltException("ChildProgramOutputTooLong", ErrorKind.InvalidData, $"{child.Name} wrote more than {limit} bytes.", target: child.Name);
+            }
+
+            text.Write(buffer, 0, n);
+        }
+
+        return Encoding.UTF8.GetString(text.GetBuffer(), 0, (int)text.Length);
+    }
 }

@@ -39,7 +39,7 @@ public sealed partial record DumpList(IReadOnlyList<DumpEntry> Entries)
     /// <exception cref="MoltException"><c>ChildProgramFailed</c> when pg_restore cannot read the dump.</exception>
     public static async Task<DumpList> ReadAsync(ClientTools tools, DumpFile dump, IOperationObserver observer, CancellationToken cancellationToken)
     {
-        var text = await ChildProgram.CaptureAsync(tools.PgRestore, ["--list", "--verbose", dump.Path], new Dictionary<string, string>(), observer, LongestList, cancellationToken).ConfigureAwait(false);
+        var text = await dump.RunAsync(tools, ["--list", "--verbose"], new Dictionary<string, string>(), observer, LongestList, cancellationToken).ConfigureAwait(false);
         var entries = new List<DumpEntry>();
         foreach (var line in text.Split('\n'))
         {

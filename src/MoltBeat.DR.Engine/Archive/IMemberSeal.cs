@@ -36,7 +36,7 @@ public interface IMemberOpener
 public interface IManifestSigner
 {
     /// <summary>Makes a detached OpenPGP signature (binary, not armored).</summary>
-    byte[] Sign(ReadOnlySpan<byte> manifest);
+    Task<byte[]> SignAsync(ReadOnlyMemory<byte> manifest, CancellationToken cancellationToken);
 }
 
 /// <summary>Says whose signature a manifest bears.</summary>

@@ -61,12 +61,21 @@ public sealed record Manifest
     /// <summary>The keys that the members are encrypted to; empty when they are not.</summary>
     public IReadOnlyList<RecipientInfo> Recipients { get => field ?? []; init; }
 
+    /// <summary>What it was made of, when its members were encrypted anew after the backup; null in an archive that a backup made.</summary>
+    public ProtectedFrom? ProtectedFrom { get; init; }
+
     /// <summary>SHA-256 of the plain bytes of <see cref="ArchiveFormat.Canary"/>, lower-case hexadecimal; null when nothing is encrypted.</summary>
     public string? Canary { get; init; }
 
     /// <summary>In the order in which they lie in the archive; without the manifest and the index themselves.</summary>
     public required IReadOnlyList<MemberInfo> Members { get; init; }
 }
+
+/// <summary>The archive that another was made of by encrypting it anew: the same backup, with the same id.</summary>
+/// <param name="Name">Its file name.</param>
+/// <param name="ManifestSha256">Of its manifest, lower-case hexadecimal.</param>
+/// <param name="Time">When, UTC.</param>
+public sealed record ProtectedFrom(string Name, string ManifestSha256, DateTimeOffset Time);
 
 /// <summary>Something that was taken along beside the database.</summary>
 /// <param name="Kind">What it is.</param>

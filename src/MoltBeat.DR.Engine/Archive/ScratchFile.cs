@@ -51,7 +51,7 @@ public sealed partial class ScratchFile : IAsyncDisposable
         return new ScratchFile(stream, null);
     }
 
-    /// <summary>Makes a file that no disk sees, for what was decrypted; on systems that <see cref="HasMemory">have none</see>, one in the temporary folder.</summary>
+    /// <summary>Makes a file that no disk sees; on systems that <see cref="HasMemory">have none</see>, one in the temporary folder, which must not take what was decrypted.</summary>
     /// <exception cref="IOException">There is no memory for it.</exception>
     public static ScratchFile CreateInMemory()
     {

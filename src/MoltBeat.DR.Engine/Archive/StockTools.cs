@@ -84,6 +84,13 @@ public static class StockTools
     /// <param name="serverVersion"><c>server_version_num</c> of the source.</param>
     /// <param name="tables">The tables whose rows are in parts, in the order of their numbers.</param>
     public static byte[] RestoreDetails(DatabaseProperties database, int serverVersion, IReadOnlyList<(SourceTable Table, RowFormat Format)> tables)
+        => Details(database, serverVersion, [.. tables.Select(t => (t.Table.Schema, t.Table.Name, t.Table.Columns, t.Format))]);
+
+    /// <summary>The same of a backup that has been made.</summary>
+    public static byte[] RestoreDetails(Contents contents, int serverVersion)
+        => Details(contents.Database, serverVersion, [.. contents.Tables.Select(t => (t.Schema, t.Name, t.Columns, t.Format))]);
+
+    private static byte[] Details(DatabaseProperties database, int serverVersion, IReadOnlyList<(string Schema, string Name, IReadOnlyList<string> Columns, RowFormat Format)> tables)
     {
         // The names of an SQL_ASCII database's tables are bytes, which must reach the server as they are.
         var names = ByteText.EncodingFor(database.Encoding) ?? "UTF8";
@@ -101,9 +108,9 @@ public static class StockTools
         script.Clear();
         for (var i = 0; i < tables.Count; i++)
         {
-            var (table, format) = tables[i];
+            var (schema, name, columns, format) = tables[i];
             script.Append(CultureInfo.InvariantCulture,
-                $"rows {i + 1} {ShellQuote(CopySql.In(table.Schema, table.Name, table.Columns, format, names))}\n");
+                $"rows {i + 1} {ShellQuote(CopySql.In(schema, name, columns, format, names))}\n");
         }
 
         script.Append("}\n");

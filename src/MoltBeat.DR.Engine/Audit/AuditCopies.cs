@@ -1,3 +1,4 @@
+using MoltBeat.DR.Engine.Plan;
 using MoltBeat.DR.Engine.Storage;
 
 namespace MoltBeat.DR.Engine.Audit;
@@ -16,7 +17,17 @@ public static class AuditCopies
         ArgumentNullException.ThrowIfNull(onTrouble);
         if (settings.Syslog is { } syslog)
         {
-            await TryAsync(() => new SyslogCopy(syslog).SendAsync(record, cancellationToken)).ConfigureAwait(false);
+            await TryAsync(async () =>
+            {
+                if (syslog == PlannedAudit.EventLog)
+                {
+                    EventLogCopy.Send(record);
+                }
+                else
+                {
+                    await new SyslogCopy(syslog).SendAsync(record, cancellationToken).ConfigureAwait(false);
+                }
+            }).ConfigureAwait(false);
         }
 
         if (toStore && settings.Store is { } place)

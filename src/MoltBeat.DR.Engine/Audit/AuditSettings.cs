@@ -15,7 +15,7 @@ public sealed record AuditSettings(string Folder)
     /// <summary>A file of at least so many bytes is put aside before the next line.</summary>
     public long RotateBytes { get; init; } = DefaultRotateBytes;
 
-    /// <summary><c>local</c>, or <c>host:port</c>; null for no copy to syslog.</summary>
+    /// <summary><c>local</c>, <c>host:port</c>, or <c>eventlog</c>; null for no copy to syslog.</summary>
     public string? Syslog { get; init; }
 
     /// <summary>A store of the plan that gets a copy of every line; null for none.</summary>

@@ -32,7 +32,7 @@ internal sealed class SyslogCopy(string target, string socketPath = "/dev/log")
             {
                 if (OperatingSystem.IsWindows())
                 {
-                    throw new NotSupportedException("there is none on Windows, and its event log is not written to");
+                    throw new NotSupportedException("there is none on Windows: audit.syslog in the plan can be eventlog");
                 }
 
                 using var socket = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);

@@ -96,17 +96,12 @@ public sealed class BackupCatalog(IReadOnlyList<IBackupStore> stores, ArchiveAcc
         return new BackupInfo(copies[0].Manifest, copies[0].ManifestSha256, name, copies.Where(c => c.ManifestSha256 == copies[0].ManifestSha256).Select(c => c.Location).ToList());
     }
 
-    /// <summary>Writes a verification's result beside the archive.</summary>
-    public static Task RecordAsync(IBackupStore store, string archive, VerificationRecord record, CancellationToken cancellationToken)
-        => store.PutRecordAsync(archive, RecordFile.NewName(record.Time, RecordFile.Verification), RecordFile.Write(record), cancellationToken);
-
-    /// <summary>Writes beside the archive that it is pinned, or no longer.</summary>
-    public static Task RecordAsync(IBackupStore store, string archive, PinRecord record, CancellationToken cancellationToken)
-        => store.PutRecordAsync(archive, RecordFile.NewName(record.Time, RecordFile.Pin), RecordFile.Write(record), cancellationToken);
-
-    /// <summary>Writes beside the archive that a private key has opened it.</summary>
-    public static Task RecordAsync(IBackupStore store, string archive, KeyProofRecord record, CancellationToken cancellationToken)
-        => store.PutRecordAsync(archive, RecordFile.NewName(record.Time, RecordFile.KeyProof), RecordFile.Write(record), cancellationToken);
+    /// <summary>Writes a new record beside an archive.</summary>
+    public static Task RecordAsync(IBackupStore store, string archive, IBackupRecord record, CancellationToken cancellationToken)
+    {
+        var (name, content) = RecordFile.New(record);
+        return store.PutRecordAsync(archive, name, content, cancellationToken);
+    }
 
     /// <summary>Writes the same record of a pin beside another copy. Done again, it changes nothing.</summary>
     public static Task RecordAsync(IBackupStore store, string archive, string record, PinRecord pin, CancellationToken cancellationToken)

@@ -76,9 +76,9 @@ public sealed class BackupRemoval(IBackupStore store)
         return IsLastGood(backup, Rest(backup, others));
     }
 
-    /// <summary>Those that could take its place.</summary>
+    /// <summary>Those that could take its place; the same backup encrypted anew is one of them.</summary>
     private List<BackupInfo> Rest(BackupInfo backup, IReadOnlyCollection<BackupInfo> others)
-        => [.. others.Where(o => o.Id != backup.Id && o.Database == backup.Database && HereOf(o) is { Verification: null or { Passed: true } })];
+        => [.. others.Where(o => (o.Id != backup.Id || o.Name != backup.Name) && o.Database == backup.Database && HereOf(o) is { Verification: null or { Passed: true } })];
 
     private bool IsLastGood(BackupInfo backup, List<BackupInfo> rest) => rest.Count == 0 || (IsVerified(backup) && !rest.Exists(IsVerified));
 

@@ -7,4 +7,4 @@ namespace MoltBeat.DR.Engine.Catalog;
 /// <param name="By">The user.</param>
 /// <param name="Host">The machine that has the private key, or reaches it.</param>
 /// <param name="Time">When, UTC.</param>
-public sealed record KeyProofRecord(string BackupId, string Fingerprint, string KeyId, string By, string Host, DateTimeOffset Time);
+public sealed record KeyProofRecord(string BackupId, string Fingerprint, string KeyId, string By, string Host, DateTimeOffset Time) : IBackupRecord;

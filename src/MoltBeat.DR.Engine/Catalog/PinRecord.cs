@@ -7,4 +7,4 @@ namespace MoltBeat.DR.Engine.Catalog;
 /// <param name="By">The user.</param>
 /// <param name="Host">The user's machine.</param>
 /// <param name="Time">When, UTC.</param>
-public sealed record PinRecord(string BackupId, bool Pinned, string Reason, string By, string Host, DateTimeOffset Time);
+public sealed record PinRecord(string BackupId, bool Pinned, string Reason, string By, string Host, DateTimeOffset Time) : IBackupRecord;

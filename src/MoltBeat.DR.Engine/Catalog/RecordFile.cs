@@ -23,11 +23,16 @@ internal static class RecordFile
         => name.IndexOf('_', StringComparison.Ordinal) is var end and > 0
             && DateTimeOffset.TryParseExact(name.AsSpan(0, end), TimeFormat, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : null;
 
-    public static byte[] Write(VerificationRecord record) => JsonSerializer.SerializeToUtf8Bytes(record, RecordJson.Default.VerificationRecord);
+    /// <summary>A new name for a record that stays, and its content.</summary>
+    public static (string Name, byte[] Content) New(IBackupRecord record) => record switch
+    {
+        VerificationRecord verification => (NewName(record.Time, Verification), JsonSerializer.SerializeToUtf8Bytes(verification, RecordJson.Default.VerificationRecord)),
+        PinRecord pin => (NewName(record.Time, Pin), Write(pin)),
+        KeyProofRecord proof => (NewName(record.Time, KeyProof), JsonSerializer.SerializeToUtf8Bytes(proof, StrictRecordJson.Default.KeyProofRecord)),
+        _ => throw new ArgumentException($"No record: {record.GetType()}", nameof(record)),
+    };
 
     public static byte[] Write(PinRecord record) => JsonSerializer.SerializeToUtf8Bytes(record, StrictRecordJson.Default.PinRecord);
-
-    public static byte[] Write(KeyProofRecord record) => JsonSerializer.SerializeToUtf8Bytes(record, StrictRecordJson.Default.KeyProofRecord);
 
     public static byte[] Write(LeaseRecord record) => JsonSerializer.SerializeToUtf8Bytes(record, StrictRecordJson.Default.LeaseRecord);
 }

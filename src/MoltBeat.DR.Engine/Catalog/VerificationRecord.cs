@@ -9,7 +9,7 @@ namespace MoltBeat.DR.Engine.Catalog;
 /// <param name="Time">When it ended, UTC.</param>
 /// <param name="Host">The machine that did it.</param>
 /// <param name="Failed">Names of the checks that failed.</param>
-public sealed record VerificationRecord(string BackupId, string Level, bool Passed, DateTimeOffset Time, string Host, IReadOnlyList<string> Failed);
+public sealed record VerificationRecord(string BackupId, string Level, bool Passed, DateTimeOffset Time, string Host, IReadOnlyList<string> Failed) : IBackupRecord;
 
 [JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(VerificationRecord))]

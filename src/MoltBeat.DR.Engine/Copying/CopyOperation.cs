@@ -81,7 +81,7 @@ public static class CopyOperation
 
             if (await IsThereAsync(archive, name, destination, cancellationToken).ConfigureAwait(false))
             {
-                await CopyPinAsync(source, file, archive.Manifest.Id, destination, cancellationToken).ConfigureAwait(false);
+                await CopyPinAsync(source, file, archive.Manifest.Id, destination, name, cancellationToken).ConfigureAwait(false);
                 return Done(CopyStatus.AlreadyThere, "None", verified: false);
             }
 
@@ -98,7 +98,7 @@ public static class CopyOperation
                 await ReadBackAsync(name, destination, observer, cancellationToken).ConfigureAwait(false);
             }
 
-            await CopyPinAsync(source, file, archive.Manifest.Id, destination, cancellationToken).ConfigureAwait(false);
+            await CopyPinAsync(source, file, archive.Manifest.Id, destination, name, cancellationToken).ConfigureAwait(false);
             return Done(CopyStatus.Copied, serverSide ? "ServerSide" : "Streamed", readBack);
         }
     }
@@ -126,11 +126,11 @@ public static class CopyOperation
     }
 
     /// <summary>What is pinned here is pinned there, by the same record: a pin that was taken back there since stays taken back. What was verified here says nothing of there.</summary>
-    private static async Task CopyPinAsync(IBackupStore source, StoredFile file, string id, IBackupStore destination, CancellationToken cancellationToken)
+    internal static async Task CopyPinAsync(IBackupStore source, StoredFile file, string id, IBackupStore destination, string name, CancellationToken cancellationToken)
     {
         if (await BackupCatalog.PinAsync(source, file, id, cancellationToken).ConfigureAwait(false) is var (record, pin))
         {
-            await BackupCatalog.RecordAsync(destination, file.Name, record, pin, cancellationToken).ConfigureAwait(false);
+            await BackupCatalog.RecordAsync(destination, name, record, pin, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -216,11 +216,5 @@ public static class CopyOperation
         {
             throw new SourceException(e);
         }
-    }
-
-    /// <summary>It was the source that failed, so that another copy may do.</summary>
-    private sealed class SourceException(MoltException cause) : Exception(cause.Message, cause)
-    {
-        public MoltException Cause => cause;
     }
 }

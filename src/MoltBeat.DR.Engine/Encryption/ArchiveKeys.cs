@@ -37,7 +37,7 @@ public static class ArchiveKeys
         try
         {
             // That the agent has no such key, or not its passphrase, is to be known before a backup is made.
-            signer.Sign("MoltBeat.DR asks whether this key can sign.\n"u8);
+            await signer.SignAsync("MoltBeat.DR asks whether this key can sign.\n"u8.ToArray(), cancellationToken).ConfigureAwait(false);
             return signer;
         }
         catch

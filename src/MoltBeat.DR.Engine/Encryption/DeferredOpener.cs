@@ -3,7 +3,7 @@ using MoltBeat.DR.Engine.Archive;
 namespace MoltBeat.DR.Engine.Encryption;
 
 /// <summary>Opens with what is only looked for when there is something to open: a readable backup needs no gpg.</summary>
-public sealed class DeferredOpener : IMemberOpener, IKeyProver, IDisposable
+public sealed class DeferredOpener : IMemberOpener, IKeyProver, IKeySharer, IDisposable
 {
     private readonly Lazy<OpenPgpOpener> opener;
 
@@ -15,6 +15,9 @@ public sealed class DeferredOpener : IMemberOpener, IKeyProver, IDisposable
 
     public Task<IReadOnlyList<KeyTrial>> TryEachAsync(ReadOnlyMemory<byte> message, string member, CancellationToken cancellationToken)
         => opener.Value.TryEachAsync(message, member, cancellationToken);
+
+    public Task<OpenPgpSeal> ShareAsync(Stream message, string member, IReadOnlyList<RecipientInfo> present, IReadOnlyList<RecipientKey> added, CancellationToken cancellationToken)
+        => opener.Value.ShareAsync(message, member, present, added, cancellationToken);
 
     public void Dispose()
     {

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 
 namespace MoltBeat.DR.Engine.Encryption;
@@ -45,6 +46,33 @@ public sealed class GnuPg
         var said = await RunAsync(["--export", "--", spec], default, null, cancellationToken).ConfigureAwait(false);
         // Newer versions end with 2 when nothing matches: the caller sees that for itself.
         return said.ExitCode is 0 or 2 ? said.Output : throw said.Failed("export a public key");
+    }
+
+    /// <summary>Time for somebody to type a passphrase, or to touch a card.</summary>
+    internal static readonly TimeSpan AgentLimit = TimeSpan.FromMinutes(5);
+
+    /// <summary>Runs gpg for something that takes a private key: its agent may ask somebody for the passphrase.</summary>
+    /// <param name="arguments">As of <see cref="RunAsync"/>.</param>
+    /// <param name="input">What it reads.</param>
+    /// <param name="passphrase">Null lets the agent ask, where it can.</param>
+    /// <param name="limit">How long.</param>
+    /// <param name="key">Which key, for the error.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="MoltException"><c>AgentTimedOut</c>, <c>GpgFailed</c>.</exception>
+    internal async Task<GpgAnswer> AskAgentAsync(IEnumerable<string> arguments, ReadOnlyMemory<byte> input, char[]? passphrase, TimeSpan limit, string key, CancellationToken cancellationToken)
+    {
+        using var time = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        time.CancelAfter(limit);
+        try
+        {
+            // An array that is null would become a passphrase that is empty, and then nobody is asked.
+            return await RunAsync(arguments, input, passphrase is null ? null : (ReadOnlyMemory<char>?)passphrase, time.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new MoltException("AgentTimedOut", ErrorKind.Timeout, string.Create(CultureInfo.InvariantCulture, $"GnuPG's agent has not used the private key {key} within {limit.TotalSeconds:0} seconds: it waits for its passphrase, or for its card."),
+                "Somebody has to answer when the agent asks; or give the passphrase.", key, e);
+        }
     }
 
     /// <summary>Runs gpg to its end.</summary>

@@ -1,15 +1,14 @@
-using System.Buffers.Binary;
 using System.Globalization;
 
 namespace MoltBeat.DR.Engine.Encryption;
 
 /// <summary>
 /// Private keys that GnuPG's agent keeps, on a card too. gpg opens the session key and tells it to us, once for an archive;
-/// the members are decrypted here. It never sees a member, nor does it write anything.
+/// the members are decrypted here. It never sees a member, nor does it write anything. Whatever key gpg --decrypt can use it uses here:
+/// it is that command, and the session key comes before the data, in whichever mode that is encrypted.
 /// </summary>
 internal sealed class GpgAgentKeys : ISessionKeySource
 {
-    private const int Version3Bytes = 10;
     private const int DummyBytes = 64;
 
     private readonly GnuPg gpg;
@@ -27,17 +26,13 @@ internal sealed class GpgAgentKeys : ISessionKeySource
     {
         // gpg tells the session key before it looks at the data: so no data is given but a few zeros, which it then refuses.
         using var message = new MemoryStream();
-        var head = new byte[Version3Bytes];
         foreach (var packet in packets)
         {
-            head[0] = 3;
-            BinaryPrimitives.WriteInt64BigEndian(head.AsSpan(1), packet.KeyId);
-            head[9] = packet.Algorithm;
-            message.Write(PacketBytes.Packet(SessionKeyPacket.Tag, [.. head, .. packet.Encrypted]));
+            message.Write(packet.ToBytes());
         }
 
         message.Write(PacketBytes.Packet(18, [1, .. new byte[DummyBytes]]));
-        var said = await gpg.RunAsync(["--show-session-key", "--decrypt"], message.ToArray(), passphrase, cancellationToken).ConfigureAwait(false);
+        var said = await gpg.AskAgentAsync(["--show-session-key", "--decrypt"], message.ToArray(), passphrase, GnuPg.AgentLimit, string.Join(", ", packets.Select(p => p.KeyIdText)), cancellationToken).ConfigureAwait(false);
         if (said.Find("SESSION_KEY") is { } told)
         {
             return Read(told, member);

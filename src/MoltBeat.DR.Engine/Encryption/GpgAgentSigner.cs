@@ -24,24 +24,13 @@ public sealed class GpgAgentSigner : IManifestSigner, IDisposable
     /// <summary>Of the primary key: upper-case hexadecimal.</summary>
     public string Fingerprint { get; }
 
-    /// <exception cref="MoltException"><c>PrivateKeyMissing</c>, <c>PassphraseMissing</c>, <c>PassphraseWrong</c>, <c>GpgFailed</c>.</exception>
-    public byte[] Sign(ReadOnlySpan<byte> manifest)
-    {
-        var bytes = manifest.ToArray();
-        return Task.Run(() => SignAsync(bytes)).GetAwaiter().GetResult();
-    }
+    /// <summary><see cref="GnuPg.AgentLimit"/>; tests make it small.</summary>
+    internal TimeSpan Limit { get; init; } = GnuPg.AgentLimit;
 
-    public void Dispose()
+    /// <exception cref="MoltException"><c>PrivateKeyMissing</c>, <c>PassphraseMissing</c>, <c>PassphraseWrong</c>, <c>AgentTimedOut</c>, <c>GpgFailed</c>.</exception>
+    public async Task<byte[]> SignAsync(ReadOnlyMemory<byte> manifest, CancellationToken cancellationToken)
     {
-        if (passphrase is not null)
-        {
-            Array.Clear(passphrase);
-        }
-    }
-
-    private async Task<byte[]> SignAsync(byte[] manifest)
-    {
-        var said = await gpg.RunAsync(["--digest-algo", "SHA512", "--local-user", Fingerprint, "--detach-sign"], manifest, passphrase, CancellationToken.None).ConfigureAwait(false);
+        var said = await gpg.AskAgentAsync(["--digest-algo", "SHA512", "--local-user", Fingerprint, "--detach-sign"], manifest, passphrase, Limit, Fingerprint, cancellationToken).ConfigureAwait(false);
         if (said.ExitCode == 0 && said.Output.Length > 0)
         {
             return said.Output;
@@ -60,5 +49,13 @@ public sealed class GpgAgentSigner : IManifestSigner, IDisposable
         throw said.Find("INV_SGNR") is not null
             ? new MoltException("PrivateKeyMissing", ErrorKind.NotFound, $"GnuPG's keyring has no private key of {Fingerprint} that signs.", "Import it, insert its card, or name a key file.", Fingerprint)
             : said.Failed("sign the manifest");
+    }
+
+    public void Dispose()
+    {
+        if (passphrase is not null)
+        {
+            Array.Clear(passphrase);
+        }
     }
 }

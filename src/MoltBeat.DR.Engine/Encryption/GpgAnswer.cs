@@ -11,6 +11,8 @@ internal sealed record GpgAnswer(int ExitCode, byte[] Output, IReadOnlyList<stri
     private const int BadPassphrase = 11;
     private const int NoPinentry = 85;
     private const int NoPassphraseAsked = 177;
+    private const int Cancelled = 99;
+    private const int NoTerminal = 32870;
 
     /// <summary>The rest of the first status line of this keyword, or null.</summary>
     public string? Find(string keyword)
@@ -18,7 +20,7 @@ internal sealed record GpgAnswer(int ExitCode, byte[] Output, IReadOnlyList<stri
 
     public bool SaysPassphraseWrong => Find("BAD_PASSPHRASE") is not null || ErrorCodes.Any(c => (c & 0xFFFF) == BadPassphrase);
 
-    public bool SaysNobodyToAsk => ErrorCodes.Any(c => (c & 0xFFFF) is NoPinentry or NoPassphraseAsked) || Find("MISSING_PASSPHRASE") is not null;
+    public bool SaysNobodyToAsk => ErrorCodes.Any(c => (c & 0xFFFF) is NoPinentry or NoPassphraseAsked or Cancelled or NoTerminal) || Find("MISSING_PASSPHRASE") is not null;
 
     public MoltException Failed(string what)
         => new("GpgFailed", ErrorKind.Failed, $"gpg could not {what} (exit code {ExitCode}):\n{string.Join('\n', Messages.TakeLast(20))}",

@@ -7,8 +7,11 @@ namespace MoltBeat.DR.Engine.Encryption;
 /// Opens encrypted members with a private key: out of a file, or kept by GnuPG's agent. The private key is used once for all
 /// members that have the same session key packets, as those of one archive have. Dispose of it to wipe the keys.
 /// </summary>
-public sealed class OpenPgpOpener : IMemberOpener, IKeyProver, IDisposable
+public sealed class OpenPgpOpener : IMemberOpener, IKeyProver, IKeySharer, IDisposable
 {
+    /// <summary>The kind of packet that GnuPG 2.3 and later encrypt in, where all recipients' keys say that they know it.</summary>
+    internal const int AeadTag = 20;
+
     private const int MostPackets = 256;
     private const int LargestTrial = 4 << 20;
 
@@ -89,6 +92,24 @@ public sealed class OpenPgpOpener : IMemberOpener, IKeyProver, IDisposable
         return trials;
     }
 
+    public async Task<OpenPgpSeal> ShareAsync(Stream message, string member, IReadOnlyList<RecipientInfo> present, IReadOnlyList<RecipientKey> added, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(message);
+        List<SessionKeyPacket> packets;
+        await using (message.ConfigureAwait(false))
+        {
+            using var source = new PacketSource(message);
+            (packets, _) = await ReadKeysAsync(source, member, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (!packets.Select(p => p.KeyIdText).Order(StringComparer.Ordinal).SequenceEqual(present.Select(p => p.KeyId.ToUpperInvariant()).Order(StringComparer.Ordinal)))
+        {
+            throw OpenPgpErrors.Tampered(member, "it is encrypted to others than the manifest says");
+        }
+
+        return new OpenPgpSeal(await KeyAsync(packets, member, cancellationToken).ConfigureAwait(false), present, [.. packets.SelectMany(p => p.ToBytes())], added);
+    }
+
     public void Dispose()
     {
         lock (known)
@@ -142,10 +163,8 @@ public sealed class OpenPgpOpener : IMemberOpener, IKeyProver, IDisposable
                     case 3 or 10 or 21:
                         await packet.AllAsync(SessionKeyPacket.MaxBytes, async: true, cancellationToken).ConfigureAwait(false);
                         break;
-                    case 18:
+                    case 18 or AeadTag:
                         return (keys, packet);
-                    case 20:
-                        throw OpenPgpErrors.NotSupported("it is encrypted in GnuPG's OCB mode; it was made elsewhere, and for the newer packet version", member);
                     case 9:
                         throw OpenPgpErrors.NotSupported("it has no integrity check", member);
                     default:

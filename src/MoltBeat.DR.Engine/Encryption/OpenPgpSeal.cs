@@ -16,23 +16,25 @@ public sealed class OpenPgpSeal : IMemberSeal, IDisposable
 
     /// <param name="recipients">Who can open the members; at least one, each once.</param>
     public OpenPgpSeal(IReadOnlyList<RecipientKey> recipients)
-        : this(SessionKey.Create(), recipients)
+        : this(SessionKey.Create(), [], [], recipients)
     {
     }
 
     /// <param name="key">Owned by the seal.</param>
-    /// <param name="recipients">Who can open the members.</param>
-    internal OpenPgpSeal(SessionKey key, IReadOnlyList<RecipientKey> recipients)
+    /// <param name="present">Who has that key already.</param>
+    /// <param name="presentPackets">The packets that give it to them, as they stand in an archive.</param>
+    /// <param name="added">Who is to get it as well.</param>
+    internal OpenPgpSeal(SessionKey key, IReadOnlyList<RecipientInfo> present, byte[] presentPackets, IReadOnlyList<RecipientKey> added)
     {
-        ArgumentNullException.ThrowIfNull(recipients);
-        if (recipients.Count == 0)
+        ArgumentNullException.ThrowIfNull(added);
+        if (present.Count + added.Count == 0)
         {
-            throw new ArgumentException("An archive that nobody can open is none.", nameof(recipients));
+            throw new ArgumentException("An archive that nobody can open is none.", nameof(added));
         }
 
         this.key = key;
-        Recipients = [.. recipients.Select(r => r.Info)];
-        keyPackets = [.. recipients.SelectMany(r => SessionKeyPacket.Write(key, r.EncryptionKey))];
+        Recipients = [.. present, .. added.Select(r => r.Info)];
+        keyPackets = [.. presentPackets, .. added.SelectMany(r => SessionKeyPacket.Write(key, r.EncryptionKey))];
     }
 
     public IReadOnlyList<RecipientInfo> Recipients { get; }
@@ -43,6 +45,16 @@ public sealed class OpenPgpSeal : IMemberSeal, IDisposable
         {
             ObjectDisposedException.ThrowIf(disposed, this);
             return new MemberCipher(key, keyPackets);
+        }
+    }
+
+    /// <summary>Opens what this seal has made, and nothing else, without a private key. To be disposed.</summary>
+    public OpenPgpOpener Opener()
+    {
+        lock (gate)
+        {
+            ObjectDisposedException.ThrowIf(disposed, this);
+            return new OpenPgpOpener(new KnownSessionKey(key.Copy(), keyPackets));
         }
     }
 

@@ -47,7 +47,13 @@ public sealed class OpenPgpSigner : IManifestSigner, IDisposable
     /// <summary>Of the primary key: upper-case hexadecimal.</summary>
     public string Fingerprint { get; }
 
-    public byte[] Sign(ReadOnlySpan<byte> manifest)
+    public Task<byte[]> SignAsync(ReadOnlyMemory<byte> manifest, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return Task.FromResult(Sign(manifest.Span));
+    }
+
+    private byte[] Sign(ReadOnlySpan<byte> manifest)
     {
         var generator = new PgpSignatureGenerator(publicKey.Algorithm, HashAlgorithmTag.Sha512);
         generator.InitSign(PgpSignature.BinaryDocument, key);

@@ -35,7 +35,7 @@ internal sealed class OpenedMember : PullStream
         this.outer = outer;
         this.data = data;
         this.member = member;
-        var plain = new SealedData(data, key);
+        Stream plain = data.Tag == OpenPgpOpener.AeadTag ? new OcbData(data, key) : new SealedData(data, key);
         layers.Add((new PacketSource(plain), plain));
     }
 

@@ -50,6 +50,16 @@ internal sealed record SessionKeyPacket(long KeyId, byte Algorithm, byte[] Encry
         }
     }
 
+    /// <summary>The whole packet again, as it was read.</summary>
+    public byte[] ToBytes()
+    {
+        var head = new byte[10];
+        head[0] = Version;
+        BinaryPrimitives.WriteInt64BigEndian(head.AsSpan(1), KeyId);
+        head[9] = Algorithm;
+        return PacketBytes.Packet(Tag, [.. head, .. Encrypted]);
+    }
+
     /// <summary>Reads a packet's content; null for a version that is not ours to read.</summary>
     public static SessionKeyPacket? Parse(ReadOnlySpan<byte> body)
         => body.Length < 12 || body[0] != Version ? null : new(BinaryPrimitives.ReadInt64BigEndian(body[1..]), body[9], body[10..].ToArray());

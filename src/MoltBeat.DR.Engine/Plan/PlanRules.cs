@@ -275,9 +275,9 @@ internal static partial class PlanRules
             yield return new(check, "$.audit.path", "it is no absolute path", "Write the folder's full path: a job runs in another folder than you do.");
         }
 
-        if (audit.Syslog is { } syslog && syslog != PlannedAudit.LocalSyslog && !HostAndPort().IsMatch(syslog))
+        if (audit.Syslog is { } syslog && syslog is not (PlannedAudit.LocalSyslog or PlannedAudit.EventLog) && !HostAndPort().IsMatch(syslog))
         {
-            yield return new(check, "$.audit.syslog", "it is neither local nor a host and a port", "Write \"local\", or \"loghost.example.org:514\".");
+            yield return new(check, "$.audit.syslog", "it is neither local nor eventlog nor a host and a port", "Write \"local\", \"loghost.example.org:514\", or on Windows \"eventlog\".");
         }
 
         if (audit.Store is { } store && !plan.Stores.Any(s => s.Name.Equals(store, StringComparison.OrdinalIgnoreCase)))

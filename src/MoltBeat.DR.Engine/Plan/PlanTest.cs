@@ -473,7 +473,11 @@ public sealed class PlanTest
         }
         else if (plan.Audit.Syslog == PlannedAudit.LocalSyslog && OperatingSystem.IsWindows())
         {
-            Warn(name, "there is no syslog on Windows, and its event log is not written to", "Name a syslog server as host:port, or a store.");
+            Warn(name, "there is no syslog on Windows", "Let it be eventlog, name a syslog server as host:port, or a store.");
+        }
+        else if (plan.Audit.Syslog == PlannedAudit.EventLog && !OperatingSystem.IsWindows())
+        {
+            checks.Add(new(name, PlanCheckStatus.Failed, "there is no event log here: that is Windows only", "Let audit.syslog be local, or name a syslog server as host:port."));
         }
         else
         {

@@ -9,10 +9,13 @@ public sealed record PlannedAudit
     /// <summary>Sends each line to this machine's own syslog.</summary>
     public const string LocalSyslog = "local";
 
+    /// <summary>Sends each line to Windows' event log.</summary>
+    public const string EventLog = "eventlog";
+
     /// <summary>The log's folder, absolute; without it the machine's or the user's own.</summary>
     public string? Path { get; init; }
 
-    /// <summary><see cref="LocalSyslog"/>, or <c>host:port</c> for UDP.</summary>
+    /// <summary><see cref="LocalSyslog"/>, <c>host:port</c> for UDP, or <see cref="EventLog"/>.</summary>
     public string? Syslog { get; init; }
 
     /// <summary>A store of the plan, by its name, that gets a copy of every line.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Postgres;
@@ -21,7 +22,7 @@ internal sealed class PgRestore(ClientTools tools, PinnedServer target, DumpFile
         }
 
         var arguments = new List<string> { "--section=" + section, "--exit-on-error", "--no-password", "--dbname=" + target.ChildDatabase() };
-        if (jobs > 1)
+        if (jobs > 1 && dump.IsSeekable)
         {
             arguments.Add($"--jobs={jobs}");
         }
@@ -42,14 +43,14 @@ internal sealed class PgRestore(ClientTools tools, PinnedServer target, DumpFile
             if (entries is not null)
             {
                 list = ScratchFile.CreateInMemory();
-                await list.Stream.WriteAsync(Encoding.UTF8.GetBytes(string.Join('\n', entries.Select(e => e.Line)) + "\n"), cancellationToken).ConfigureAwait(false);
+                // Numbers alone: the file may lie on a disk, and names are among what is encrypted.
+                await list.Stream.WriteAsync(Encoding.ASCII.GetBytes(string.Concat(entries.Select(e => string.Create(CultureInfo.InvariantCulture, $"{e.Id};\n")))), cancellationToken).ConfigureAwait(false);
                 await list.Stream.FlushAsync(cancellationToken).ConfigureAwait(false);
                 arguments.Add("--use-list=" + list.Path);
             }
 
-            arguments.Add(dump.Path);
             var environment = target.ChildEnvironment("restore", SessionSettings.ChildOptions(target.Version.Major) + " -c synchronous_commit=off" + settings);
-            await ChildProgram.CaptureAsync(tools.PgRestore, arguments, environment, observer, 1 << 20, cancellationToken).ConfigureAwait(false);
+            await dump.RunAsync(tools, arguments, environment, observer, 1 << 20, cancellationToken).ConfigureAwait(false);
         }
         catch (MoltException e) when (e.Id == "ChildProgramFailed")
         {

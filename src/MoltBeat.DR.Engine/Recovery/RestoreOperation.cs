@@ -141,7 +141,7 @@ public sealed class RestoreOperation
     {
         var clock = Stopwatch.StartNew();
         var (tools, chosen, serverVersion) = (plan.Tools, plan.Chosen, plan.Preflight.ServerVersion);
-        var dump = await DumpFile.ExtractAsync(archive, cancellationToken).ConfigureAwait(false);
+        var dump = await DumpFile.ExtractAsync(archive, cancellationToken, options.HasMemoryFiles).ConfigureAwait(false);
         await using (dump.ConfigureAwait(false))
         {
             var list = await DumpList.ReadAsync(tools, dump, observer, cancellationToken).ConfigureAwait(false);

@@ -54,4 +54,7 @@ public sealed record RestoreOptions
 
     /// <summary>The only folder to look for pg_restore in; null for PATH and the usual ones.</summary>
     public string? ClientToolFolder { get; init; }
+
+    /// <summary>Whether the system has files that lie in memory; null to ask it. Tests of other systems say no.</summary>
+    internal bool? HasMemoryFiles { get; init; }
 }

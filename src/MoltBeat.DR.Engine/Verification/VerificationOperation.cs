@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
+using System.Security.Cryptography;
 using MoltBeat.DR.Engine.Application;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Catalog;
@@ -180,23 +181,36 @@ public sealed class VerificationOperation
         var buffer = new byte[1 << 20];
         foreach (var member in archive.Manifest.Members)
         {
+            var expected = options.PlainDigests?.GetValueOrDefault(ArchiveFormat.PlainName(member.Name));
+            using var hash = expected is null ? null : IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
             try
             {
-                var stream = archive.OpenMember(member);
+                var stream = expected is null ? archive.OpenMember(member) : archive.OpenPlain(member);
                 await using (stream.ConfigureAwait(false))
                 {
                     int n;
                     while ((n = await stream.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0)
                     {
+                        hash?.AppendData(buffer, 0, n);
                         done += n;
                         Report(archive, done);
                     }
                 }
+
+                if (hash is not null && Convert.ToHexStringLower(hash.GetHashAndReset()) != expected)
+                {
+                    bad.Add(member.Name);
+                }
             }
-            catch (MoltException e) when (e.Id == "ArchiveDamaged")
+            catch (MoltException e) when (e.Id is "ArchiveDamaged" or "MemberTampered" or "MemberNotOpenPgp")
             {
                 bad.Add(member.Name);
             }
+        }
+
+        if (options.PlainDigests is { } digests && digests.Keys.FirstOrDefault(n => !archive.Has(n)) is { } missing)
+        {
+            bad.Add(missing);
         }
 
         AddMembers(bad, archive.Manifest.Members.Count);
@@ -379,12 +393,12 @@ public sealed class VerificationOperation
         try
         {
             var tools = ClientTools.Find(DumpFile.MajorOf(archive.Manifest.Tools.PgDump), options.ClientToolFolder);
-            var dump = await DumpFile.ExtractAsync(archive, cancellationToken).ConfigureAwait(false);
+            var dump = await DumpFile.ExtractAsync(archive, cancellationToken, options.HasMemoryFiles).ConfigureAwait(false);
             await using (dump.ConfigureAwait(false))
             {
                 var list = await DumpList.ReadAsync(tools, dump, observer, cancellationToken).ConfigureAwait(false);
                 // The list stands at the dump's head: it says nothing about large objects cut off behind it.
-                await ChildProgram.CaptureAsync(tools.PgRestore, ["--file=" + (OperatingSystem.IsWindows() ? "NUL" : "/dev/null"), dump.Path], new Dictionary<string, string>(), observer, 1 << 20, cancellationToken).ConfigureAwait(false);
+                await dump.RunAsync(tools, ["--file=" + (OperatingSystem.IsWindows() ? "NUL" : "/dev/null")], new Dictionary<string, string>(), observer, 1 << 20, cancellationToken).ConfigureAwait(false);
                 var copied = (contents?.Tables ?? []).Select(t => t.Oid).ToHashSet();
                 var twice = list.Entries.Count(e => e.Kind == "TABLE DATA" && copied.Contains(e.Oid));
                 Add("Dump", twice == 0 ? CheckStatus.Passed : CheckStatus.Failed, Proves,

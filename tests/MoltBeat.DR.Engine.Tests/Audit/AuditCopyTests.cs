@@ -126,6 +126,17 @@ public sealed class AuditCopyTests(CephFixture ceph) : IDisposable
         Assert.Equal("AuditCopyFailed", e.Id);
     }
 
+    [Fact]
+    public async Task An_event_log_that_this_system_has_not_is_told()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "There is one.");
+        var settings = new AuditSettings(Folder) { Syslog = "eventlog" };
+        var trouble = new List<string>();
+        await AuditCopies.SendAsync(settings, new AuditLog(settings).Append(AuditSamples.Record()), true, trouble.Add, Cancel);
+        Assert.Contains("Windows", Assert.Single(trouble), StringComparison.Ordinal);
+        Assert.Equal(("EventLogUnavailable", ErrorKind.NotSupported), Assert.Throws<MoltException>(() => EventLogCopy.Send(AuditSamples.Record())) is var e ? (e.Id, e.Kind) : default);
+    }
+
     private async Task ExpectAsync(Socket syslog, AuditRecord record, int priority)
     {
         var buffer = new byte[64 << 10];

@@ -30,6 +30,7 @@ public class AuditSettingsTests
     {
         var settings = AuditSettings.Of(Plan("""{ "syslog": "loghost:514", "store": "Vault", "rotateBytes": 65536, "required": true }"""), Around(), false);
         Assert.Equal(("loghost:514", "/srv/vault", 65536, true), (settings.Syslog, settings.Store?.Folder, settings.RotateBytes, settings.Required));
+        Assert.Equal("eventlog", AuditSettings.Of(Plan("""{ "syslog": "eventlog" }"""), Around(), false).Syslog);
         var usual = AuditSettings.Of(null, Around(), false);
         Assert.Equal((null, null, 16 << 20, false), (usual.Syslog, usual.Store, usual.RotateBytes, usual.Required));
     }

@@ -35,6 +35,19 @@ public sealed class RetentionEngineTests
     }
 
     [Fact]
+    public void A_backup_that_was_encrypted_anew_counts_once_beside_its_old_archive()
+    {
+        // At least three: the newest is there twice, and the third is still one of them.
+        var all = new[] { Item(100, verified: true), Item(101, verified: true), Item(102, verified: true), Item(103, verified: true) }.ToList();
+        var again = all[0] with { Name = all[0].Name.Replace(".tar", "_k01234567.tar", StringComparison.Ordinal) };
+        Assert.Equal(["daily 103"], Gone([.. all, again]));
+
+        // Neither is newer than the other: they do not let each other go.
+        Assert.Empty(Gone([all[0], again]));
+        Assert.Empty(Gone([all[0] with { Verified = null }, again]));
+    }
+
+    [Fact]
     public void Nothing_goes_when_nothing_newer_was_verified()
     {
         var all = Enumerable.Range(0, 60).Select(age => Item(age, verified: age > 50)).ToList();

@@ -138,7 +138,7 @@ public sealed class KeyCustodyTests : IDisposable
         ], now);
         Assert.Equal(now.AddDays(-1), Assert.Single(records.KeyProofs).Time);
 
-        static (string Name, byte[] Content) Record(KeyProofRecord r) => (RecordFile.NewName(r.Time, RecordFile.KeyProof), RecordFile.Write(r));
+        static (string Name, byte[] Content) Record(KeyProofRecord r) => RecordFile.New(r);
     }
 
     private async Task<string> BackupAsync(int number, params string[] recipients) => await BackupAsync(number, recipients, null);

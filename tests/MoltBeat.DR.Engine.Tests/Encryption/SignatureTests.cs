@@ -8,6 +8,8 @@ public sealed class SignatureTests(GnuPgFixture gnupg)
 {
     private static readonly byte[] s_manifest = "{\"a\": \"manifest\"}\n"u8.ToArray();
 
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
     [Fact]
     public async Task Gpg_verifies_what_we_sign_and_so_do_we()
     {
@@ -18,7 +20,7 @@ public sealed class SignatureTests(GnuPgFixture gnupg)
             Assert.Equal(fingerprint, signer.Fingerprint);
             for (var i = 0; i < 20; i++)
             {
-                var signature = signer.Sign(s_manifest);
+                var signature = await signer.SignAsync(s_manifest, Cancel);
                 var (code, error) = await VerifyByGpgAsync(keys.Home, s_manifest, signature);
                 Assert.Equal(0, code);
                 Assert.Contains($"VALIDSIG {fingerprint}", error, StringComparison.Ordinal);
@@ -34,12 +36,12 @@ public sealed class SignatureTests(GnuPgFixture gnupg)
         var verifier = await VerifierAsync(keys.Home, keys.Rsa, keys.Curve);
         var curve = Assert.Single(await new PublicKeys(keys.Home.Path).FindAsync([keys.Curve], TestContext.Current.CancellationToken));
         using var signer = new GpgAgentSigner(GnuPg.Find(keys.Home.Path), curve, GnuPgFixture.Passphrase);
-        Assert.Equal(keys.Curve, verifier.Verify(s_manifest, signer.Sign(s_manifest), "archive"));
+        Assert.Equal(keys.Curve, verifier.Verify(s_manifest, await signer.SignAsync(s_manifest, Cancel), "archive"));
         Assert.Equal(keys.Rsa, verifier.Verify(s_manifest, await SignByGpgAsync(keys.Home, keys.Rsa), "archive"));
         // Two signatures, one of a stranger: what counts is that one is good.
         await using var stranger = GnuPgHome.Create();
         var strange = await stranger.CreateKeyAsync("Str <str@molt.test>", "ed25519", null);
-        byte[] both = [.. await SignByGpgAsync(stranger, strange), .. signer.Sign(s_manifest)];
+        byte[] both = [.. await SignByGpgAsync(stranger, strange), .. await signer.SignAsync(s_manifest, Cancel)];
         Assert.Equal(keys.Curve, verifier.Verify(s_manifest, both, "archive"));
     }
 
@@ -51,7 +53,7 @@ public sealed class SignatureTests(GnuPgFixture gnupg)
         var fingerprint = await home.CreateKeyAsync("Sub <sub@molt.test>", "ed25519", null);
         await home.RunAsync(["--pinentry-mode", "loopback", "--passphrase", "", "--quick-add-key", fingerprint, "rsa2048", "sign", "never"]);
         using var signer = new OpenPgpSigner(await home.ExportSecretAsync("sub.asc", "", fingerprint), []);
-        var signature = signer.Sign(s_manifest);
+        var signature = await signer.SignAsync(s_manifest, Cancel);
         Assert.Contains((await home.KeyIdsAsync(fingerprint))[1], (await VerifyByGpgAsync(home, s_manifest, signature)).Error, StringComparison.Ordinal);
         Assert.Equal(fingerprint, (await VerifierAsync(home, fingerprint)).Verify(s_manifest, signature, "archive"));
     }
@@ -156,7 +158,42 @@ public sealed class SignatureTests(GnuPgFixture gnupg)
         await empty.RunAsync(["--import", await keys.Home.ExportAsync("curve.asc", keys.Curve)]);
         var key = Assert.Single(await new PublicKeys(empty.Path).FindAsync([keys.Curve], TestContext.Current.CancellationToken));
         using var signer = new GpgAgentSigner(GnuPg.Find(empty.Path), key, []);
-        Assert.Equal("PrivateKeyMissing", Assert.Throws<MoltException>(() => signer.Sign(s_manifest)).Id);
+        Assert.Equal("PrivateKeyMissing", (await Assert.ThrowsAsync<MoltException>(() => signer.SignAsync(s_manifest, Cancel))).Id);
+    }
+
+    [Fact]
+    public async Task An_agent_that_waits_for_somebody_is_given_up_and_can_be_interrupted()
+    {
+        await using var home = GnuPgHome.Create();
+        // The agent's window for the passphrase, and nobody there to see it.
+        var pinentry = home.File("pinentry");
+        await File.WriteAllTextAsync(pinentry + ".text", "#!/bin/sh\necho \"$$\" >\"$0.pid\"\necho OK\nexec sleep 600\n", Cancel);
+        // By another program: a file that this one has open for writing while another test starts a child cannot be run.
+        await Tool.RunAsync("sh", ["-c", $"cp '{pinentry}.text' '{pinentry}' && chmod 700 '{pinentry}'"], cancel: Cancel);
+        await File.AppendAllTextAsync(Path.Combine(home.Path, "gpg-agent.conf"), $"pinentry-program {pinentry}\n", Cancel);
+        var fingerprint = await home.CreateKeyAsync("Slow <slow@molt.test>", "ed25519", null, GnuPgFixture.Passphrase);
+        var key = Assert.Single(await new PublicKeys(home.Path).FindAsync([fingerprint], Cancel));
+
+        await home.StopAgentAsync(); // it knows the passphrase from making the key
+        try
+        {
+            using var signer = new GpgAgentSigner(GnuPg.Find(home.Path), key, []) { Limit = TimeSpan.FromSeconds(3) };
+            var e = await Assert.ThrowsAsync<MoltException>(() => signer.SignAsync(s_manifest, Cancel));
+            Assert.Equal(("AgentTimedOut", ErrorKind.Timeout), (e.Id, e.Kind));
+            Assert.True(File.Exists(pinentry + ".pid"), "nobody was asked");
+
+            using var patient = new GpgAgentSigner(GnuPg.Find(home.Path), key, []);
+            using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+            stop.CancelAfter(TimeSpan.FromSeconds(1));
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => patient.SignAsync(s_manifest, stop.Token).WaitAsync(TimeSpan.FromSeconds(20), Cancel));
+        }
+        finally
+        {
+            if (File.Exists(pinentry + ".pid"))
+            {
+                await Tool.RunAsync("sh", ["-c", $"kill $(cat '{pinentry}.pid') 2>/dev/null || true"], cancel: Cancel);
+            }
+        }
     }
 
     private static string Id(OpenPgpVerifier verifier, byte[] manifest, byte[]? signature) =>
@@ -183,6 +220,6 @@ internal static class SigningExtensions
     public static async Task<byte[]> SignAsync(this GnuPgFixture.Keys keys, string fingerprint)
     {
         using var signer = new OpenPgpSigner(await keys.SecretAsync(fingerprint), GnuPgFixture.Passphrase);
-        return signer.Sign("{\"a\": \"manifest\"}\n"u8);
+        return await signer.SignAsync("{\"a\": \"manifest\"}\n"u8.ToArray(), TestContext.Current.CancellationToken);
     }
 }

@@ -74,6 +74,58 @@ public sealed class WholeProcessTests(Workbench bench) : IDisposable
         await bench.ExpectNothingLeftAsync();
     }
 
+    [Fact]
+    public async Task After_a_protection_that_was_killed_the_old_archive_is_whole_and_the_next_one_works()
+    {
+        await using var keys = GnuPgHome.Create();
+        var fingerprint = await keys.CreateKeyAsync("Killed <killed@molt.test>", "ed25519", "cv25519");
+        var (open, secret) = (await keys.ExportAsync("killed.asc", fingerprint), await keys.ExportSecretAsync("killed-secret.asc", "", fingerprint));
+        await using var database = await bench.CreateSampleDatabaseAsync("CREATE TABLE noise AS SELECT i, sha512(i::text::bytea) AS a, sha512((-i)::text::bytea) AS b FROM generate_series(1, 300000) i;");
+        var backup = await Workbench.BackUpAsync(database, _folder);
+        var before = await File.ReadAllBytesAsync(backup.Path, Cancel);
+        var command = $"Protect-MoltBackup '{backup.Path}' -Recipient '{open}' -KeyFile '{secret}' -Confirm:$false";
+        using (var molt = Start(command, database.Uri))
+        {
+            // Killed while the new archive grows: some 40 MB of it.
+            while (Directory.GetFiles(_folder, "*.partial") is not [var growing] || new FileInfo(growing).Length < 1 << 20)
+            {
+                if (molt.HasExited)
+                {
+                    Assert.Fail((await EndAsync(molt)).Error);
+                }
+
+                await Task.Delay(1, Cancel);
+            }
+
+            molt.Kill();
+            await molt.WaitForExitAsync(Cancel);
+        }
+
+        Assert.Equal(2, Directory.GetFiles(_folder).Length);
+        Assert.Equal(before, await File.ReadAllBytesAsync(backup.Path, Cancel));
+
+        // The dead one's lease holds the old archive for an hour; what has been made is not made again.
+        var states = command + " | ForEach-Object { \"$($_.Status) $($_.Old)\" }";
+        using (var molt = Start(states, database.Uri))
+        {
+            var (exit, output, error) = await ReadAsync(molt);
+            Assert.Equal((1, "Protected StillThere"), (exit, output.Trim()));
+            Assert.Contains("is being read", error, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(2, Directory.GetFiles(_folder, "*.tar").Length);
+        Assert.Equal(before, await File.ReadAllBytesAsync(backup.Path, Cancel));
+        Directory.Delete(backup.Path + ".records", recursive: true);
+        using (var molt = Start(states, database.Uri))
+        {
+            var (exit, output, error) = await ReadAsync(molt);
+            Assert.True(exit == 0, error);
+            Assert.Equal("AlreadyThere Removed", output.Trim());
+        }
+
+        Assert.EndsWith(".tar", Assert.Single(Directory.GetFiles(_folder)), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("INT", false, 130)]
     [InlineData("INT", true, 130)]

@@ -82,7 +82,7 @@ public sealed class RestoreScriptTests(PostgresFixture postgres, GnuPgFixture gn
         Assert.Equal(1L, await source.ScalarAsync<long>("SELECT count(*) FROM t", Cancel));
     }
 
-    private static async Task<(int Code, string Said)> RunAsync(Workshop workshop, PostgresServer server, string archive, string target, GnuPgHome? keys = null)
+    internal static async Task<(int Code, string Said)> RunAsync(Workshop workshop, PostgresServer server, string archive, string target, GnuPgHome? keys = null)
     {
         var bin = Directory.CreateDirectory(Path.Combine(workshop.Folder, "bin")).FullName;
         foreach (var program in keys is null ? Programs : [.. Programs, "gpg", "gpg-agent"])

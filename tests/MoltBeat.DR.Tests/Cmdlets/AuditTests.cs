@@ -52,6 +52,22 @@ public sealed class AuditTests(ServerFixture fixture)
     }
 
     [Fact]
+    public async Task Encrypting_anew_is_a_line_that_says_to_whom_and_what_became_of_the_old_archive()
+    {
+        await using var home = MoltBeat.TestServers.GnuPgHome.Create();
+        var key = await home.CreateKeyAsync("Audit <audit@molt.test>", "ed25519", "cv25519");
+        var backups = await fixture.CopyAsync();
+        var lines = await RunAsync($$"""
+            $null = Protect-MoltBackup '{{backups.Shop}}' -Recipient '{{await home.ExportAsync("audit.asc", key)}}' -KeepOld -WhatIf
+            $null = Protect-MoltBackup '{{backups.Shop}}' -Recipient '{{await home.ExportAsync("audit.asc", key)}}' -KeepOld -Confirm:$false -WarningAction Ignore
+            """);
+        var line = Assert.Single(lines);
+        Assert.Equal(("Protect", "Succeeded", "shop", Path.GetFileName(backups.Shop)), (Text(line, "action"), Text(line, "result"), Text(line, "database"), Text(line, "backup")));
+        Assert.Equal($"to {key}; old archive: Kept", Text(line, "detail"));
+        Assert.Matches(@"_k[0-9a-f]{8}\.tar$", Text(line, "target")!);
+    }
+
+    [Fact]
     public async Task Every_refusal_and_failure_is_a_line_with_its_error()
     {
         var backups = await fixture.CopyAsync();
