@@ -15,7 +15,9 @@
   AliasesToExport      = @()
   VariablesToExport    = @()
   CmdletsToExport      = @(
+    'Compare-MoltBackup'
     'Copy-MoltBackup'
+    'Find-MoltRow'
     'Get-MoltAudit'
     'Get-MoltBackup'
     'Get-MoltKey'
@@ -24,6 +26,7 @@
     'New-MoltPlan'
     'Remove-MoltBackup'
     'Restore-MoltBackup'
+    'Restore-MoltRow'
     'Set-MoltBackup'
     'Test-MoltAudit'
     'Test-MoltBackup'

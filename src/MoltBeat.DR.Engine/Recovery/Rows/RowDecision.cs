@@ -136,7 +136,7 @@ internal sealed class RowDecision(RowSession session, LiveSchema schema, RowClos
                 string Match(Func<string, string> of) => string.Join(" AND ", key.ToColumns.Select((c, i) => $"{of(c)} {key.Operators[i]} {unit.Row(key.FromColumns[i])}"));
                 again |= await session.CountAsync($"""
                     UPDATE {unit.Rows} r SET state = CASE r.state WHEN 'u' THEN 'd' ELSE 'x' END
-                    WHERE {Moving} AND EXISTS (SELECT FROM {parent.Rows} p WHERE p.state = 'x' AND {Match(c => "p." + parent.Place(c))}) AND NOT EXISTS (SELECT FROM {schema[key.To].From} t WHERE {Match(RowUnit.Living)})
+                    WHERE {Moving} AND EXISTS (SELECT FROM {parent.Rows} p WHERE p.state = 'x' AND {Match(c => "p." + parent.Place(c))}) AND NOT EXISTS (SELECT FROM {schema[key.To].From} t WHERE {Match(c => RowUnit.Living(c))})
                     """, cancellationToken).ConfigureAwait(false) > 0;
             }
         }

@@ -47,8 +47,8 @@ internal sealed class UndoScript(RowSession session, LiveSchema schema, RowClosu
             ? $"FROM {unit.Rows} r JOIN {unit.Live.From} t ON {unit.SameKey} LEFT JOIN {old[unit]} o ON o.id = r.id"
             : $"FROM {unit.Rows} r";
         var values = unit.Key is not null
-            ? $"quote_literal(r.state), quote_literal({Digest(unit.LivingText)}){string.Concat(keys.Select(c => $", quote_nullable({RowUnit.Living(c)}::text)"))}{string.Concat(unit.Columns.Select((_, i) => $", quote_nullable(o.v{i})"))}"
-            : $"quote_literal(r.state), quote_literal({Digest(unit.RowText)}){string.Concat(unit.Columns.Select(_ => ", 'NULL'"))}";
+            ? $"quote_literal(r.state::text), quote_literal({Digest(unit.LivingText)}){string.Concat(keys.Select(c => $", quote_nullable({RowUnit.Living(c)}::text)"))}{string.Concat(unit.Columns.Select((_, i) => $", quote_nullable(o.v{i})"))}"
+            : $"quote_literal(r.state::text), quote_literal({Digest(unit.RowText)}){string.Concat(unit.Columns.Select(_ => ", 'NULL'"))}";
         var insert = $"INSERT INTO {Name(n)} VALUES\n";
         var pending = new StringBuilder();
         var count = 0;

@@ -5,6 +5,7 @@ using Xunit;
 namespace MoltBeat.DR.Engine.Tests.Recovery.Rows;
 
 /// <summary>Rows that were deleted come back, with all that went with them, and nothing else changes.</summary>
+[System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 public sealed class RowRestoreTests(PostgresFixture postgres)
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
