@@ -43,6 +43,11 @@ internal sealed class RowSession : IAsyncDisposable
             await Pooler.RefuseTransactionPoolingAsync(server, connection, cancellationToken).ConfigureAwait(false);
             var (encoding, path, version) = ("", "", 0);
             await DatabaseCatalog.ReadAsync(connection, "SELECT current_setting('server_encoding'), current_setting('search_path'), current_setting('server_version_num')::int", row => (encoding, path, version) = (row.GetString(0), row.GetString(1), row.GetInt32(2)), cancellationToken).ConfigureAwait(false);
+            if (await DatabaseCatalog.ScalarAsync<bool>(connection, "SELECT pg_catalog.pg_is_in_recovery()", cancellationToken).ConfigureAwait(false))
+            {
+                throw new MoltException("ServerIsStandby", ErrorKind.NotSupported, $"{settings.Describe()} is a standby: it takes no temporary tables, and no rows.", "Name the primary.", settings.Describe());
+            }
+
             if (ByteText.EncodingFor(encoding) is not null)
             {
                 await connection.DisposeAsync().ConfigureAwait(false);

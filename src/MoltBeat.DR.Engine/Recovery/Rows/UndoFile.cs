@@ -14,7 +14,7 @@ internal static class UndoFile
 
         if (!Directory.Exists(Path.GetDirectoryName(path)))
         {
-            throw new MoltException("UndoNotWritable", ErrorKind.NotFound, $"The folder of {path} is not there.", "Make it, or name another file with -UndoPath.", path);
+            throw new MoltException("UndoNotWritable", ErrorKind.PermissionDenied, $"The folder of {path} is not there.", "Make it, or name another file with -UndoPath.", path);
         }
     }
 
