@@ -1,6 +1,5 @@
 using System.Management.Automation;
 using MoltBeat.DR.Engine;
-using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Recovery.Comparison;
 
 namespace MoltBeat.DR;

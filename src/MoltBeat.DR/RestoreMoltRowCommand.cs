@@ -1,8 +1,6 @@
 using System.Globalization;
 using System.Management.Automation;
 using MoltBeat.DR.Engine;
-using MoltBeat.DR.Engine.Catalog;
-using MoltBeat.DR.Engine.Plan;
 using MoltBeat.DR.Engine.Recovery.Rows;
 
 namespace MoltBeat.DR;

@@ -9,7 +9,9 @@ public sealed class ModuleTests : IDisposable
 {
     private static readonly string[] Commands =
     [
+        "Compare-MoltBackup",
         "Copy-MoltBackup",
+        "Find-MoltRow",
         "Get-MoltAudit",
         "Get-MoltBackup",
         "Get-MoltKey",
@@ -18,6 +20,7 @@ public sealed class ModuleTests : IDisposable
         "New-MoltPlan",
         "Remove-MoltBackup",
         "Restore-MoltBackup",
+        "Restore-MoltRow",
         "Set-MoltBackup",
         "Test-MoltAudit",
         "Test-MoltBackup",
