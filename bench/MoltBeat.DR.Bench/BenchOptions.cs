@@ -12,6 +12,9 @@ internal enum Phase
 
     /// <summary>Copies in S3.</summary>
     S3,
+
+    /// <summary>Single rows into the living database.</summary>
+    Rows,
 }
 
 internal sealed class BenchOptions
@@ -23,7 +26,7 @@ internal sealed class BenchOptions
           --scale X          size of the database; 1 (the default) is about 1.25 GB of COPY text
           --rounds N         how often each way is run; the medians count (default 3)
           --jobs N[,N...]    jobs of the parallel ways (default 1,2,4); ratios are for 2, or the first when 2 is not listed
-          --only PHASE       backup, restore or s3
+          --only PHASE       backup, restore, s3 or rows
           --out FOLDER       where bench.json goes (default output)
           --markdown FILE    also write the table there; between the bench:begin and bench:end marks when FILE has them
           --molt PATH        the host to measure (default output/molt/molt)
@@ -86,7 +89,8 @@ internal sealed class BenchOptions
                 "backup" => Phase.Backup,
                 "restore" => Phase.Restore,
                 "s3" => Phase.S3,
-                var other => throw new BenchException($"--only is backup, restore or s3, not '{other}'."),
+                "rows" => Phase.Rows,
+                var other => throw new BenchException($"--only is backup, restore, s3 or rows, not '{other}'."),
             },
             Out = Path.GetFullPath(Get("--out") ?? "output"),
             Markdown = Get("--markdown") is { } markdown ? Path.GetFullPath(markdown) : null,

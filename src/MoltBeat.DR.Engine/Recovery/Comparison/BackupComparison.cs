@@ -147,7 +147,6 @@ public sealed class BackupComparison
             }
         }
 
-        // A domain is taken as its type's text: a value that is no longer allowed is a difference, and no error.
         var key = living.Key.Count > 0 && living.Key.All(columns.Contains) ? living.Key : [];
         var a = await LoadAsync(archive, contents, table, columns, key, c => types.GetValueOrDefault(c), cancellationToken).ConfigureAwait(false);
         var b = session.NewName("living");
