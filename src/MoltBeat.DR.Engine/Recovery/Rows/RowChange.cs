@@ -45,7 +45,7 @@ internal sealed class RowChange(RowSession session, LiveSchema schema, RowClosur
             throw new MoltException("UniqueConflict", ErrorKind.AlreadyExists, $"A row to restore has a value that a living row holds ({e.ConstraintName} of {e.SchemaName}.{e.TableName}): {e.MessageText}. Nothing was restored.",
                 "Indexes with conditions or expressions, and exclusions, are seen only now: look at both rows, and narrow -Where.", $"{e.SchemaName}.{e.TableName}", e);
         }
-        catch (PostgresException e) when (e.SqlState.StartsWith("23", StringComparison.Ordinal))
+        catch (PostgresException e) when (e.SqlState[..2] is "22" or "23")
         {
             throw new MoltException("RowRefused", ErrorKind.InvalidData, $"The database does not take a row as it was in the backup: {e.MessageText}{(e.ConstraintName is null ? "" : $" ({e.ConstraintName} of {e.SchemaName}.{e.TableName})")}. Nothing was restored.",
                 "The constraint may be newer than the backup. Narrow -Where, or change what it says of old rows.", e.TableName, e);

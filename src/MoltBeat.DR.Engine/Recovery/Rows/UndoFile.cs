@@ -52,7 +52,7 @@ internal static class UndoFile
                 throw;
             }
         }
-        catch (Exception e) when (e is IOException and not FileNotFoundException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new MoltException("UndoNotWritable", ErrorKind.PermissionDenied, $"{path} cannot be written: {e.Message} Nothing was restored.", "Make room, or name a file in another folder with -UndoPath.", path, e);
         }

@@ -1,4 +1,9 @@
+using MoltBeat.DR.Engine.Archive;
+using MoltBeat.DR.Engine.Encryption;
 using MoltBeat.DR.Engine.Recovery.Rows;
+using MoltBeat.DR.Engine.Storage;
+using MoltBeat.DR.Engine.Tests.Encryption;
+using MoltBeat.DR.Engine.Tests.Failures;
 using MoltBeat.TestServers;
 using Xunit;
 
@@ -6,7 +11,7 @@ namespace MoltBeat.DR.Engine.Tests.Recovery.Rows;
 
 /// <summary>Rows that were deleted come back, with all that went with them, and nothing else changes.</summary>
 [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
-public sealed class RowRestoreTests(PostgresFixture postgres)
+public sealed class RowRestoreTests(PostgresFixture postgres, GnuPgFixture gnuPg, CephFixture ceph)
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -134,7 +139,7 @@ public sealed class RowRestoreTests(PostgresFixture postgres)
 
         var skipped = await RestoreAsync(ConflictRule.Skip);
         Assert.Equal(["people 1 1", "pets 1 1"], skipped.Select(t => $"{t.Table[7..]} {t.Inserted} {t.Skipped}"));
-        Assert.Equal("10|f", await shop.ScalarAsync<string>("SELECT count(*) || (SELECT count(*)::text FROM people WHERE name = 'one') || '|' || bool_or(owner = 1)::text::\"char\" FROM pets"));
+        Assert.Equal("20 of 2; 2 7", await shop.ScalarAsync<string>("SELECT string_agg(id || ' of ' || owner, ', ') || '; ' || (SELECT string_agg(id::text, ' ' ORDER BY id) FROM people) FROM pets"));
         await shop.UndoAsync();
         Assert.Equal(lost, await shop.StateAsync("people", "pets"));
 
@@ -214,8 +219,12 @@ public sealed class RowRestoreTests(PostgresFixture postgres)
         Assert.Contains("added", (await RowShop.RefusedAsync("ColumnImpossible", () => shop.RestoreAsync("t", "id = 3"))).Message, StringComparison.Ordinal);
 
         // What would be cut or rounded without a word is refused.
-        await shop.ExecuteAsync("ALTER TABLE t ALTER added SET DEFAULT now(), ALTER num TYPE text, ALTER mood TYPE varchar(0 + 1), ADD CHECK (id <> 1)");
+        await shop.ExecuteAsync("ALTER TABLE t ALTER added SET DEFAULT now(), ALTER num TYPE varchar(3) USING '', ADD CHECK (id <> 1)");
         Assert.Contains("t_id_check", (await RowShop.RefusedAsync("RowRefused", () => shop.RestoreAsync("t", "id = 1"))).Message, StringComparison.Ordinal);
+        Assert.Contains("too long", (await RowShop.RefusedAsync("RowRefused", () => shop.RestoreAsync("t", "id = 2"))).Message, StringComparison.Ordinal);
+        await shop.ExecuteAsync("ALTER TABLE t ALTER num TYPE numeric(3, 0) USING 0, DROP CONSTRAINT t_id_check");
+        await RowShop.RefusedAsync("RowsNotProven", () => shop.RestoreAsync("t", "id = 1"));
+        Assert.Equal(0L, await shop.ScalarAsync<long>("SELECT count(*) FROM t"));
         await shop.ExecuteAsync("DROP TABLE t");
         await RowShop.RefusedAsync("TableGone", () => shop.RestoreAsync("t", "id = 1"));
     }
@@ -252,7 +261,7 @@ public sealed class RowRestoreTests(PostgresFixture postgres)
 
         File.Delete(shop.UndoFile);
         await shop.RestoreAsync("t", "true", o => o with { SkipTriggers = true });
-        Assert.Equal("t 1 a_touch O,b_count A", await shop.ScalarAsync<string>("SELECT (SELECT (at = '2020-01-01Z')::text::\"char\" FROM t) || ' ' || (SELECT count(*) FROM seen) || ' ' || (SELECT string_agg(tgname || ' ' || tgenabled, ',' ORDER BY tgname) FROM pg_trigger WHERE NOT tgisinternal)"));
+        Assert.Equal("true 1 a_touch O,b_count A", await shop.ScalarAsync<string>("SELECT (SELECT (at = '2020-01-01Z')::text FROM t) || ' ' || (SELECT count(*) FROM seen) || ' ' || (SELECT string_agg(tgname || ' ' || tgenabled::text, ',' ORDER BY tgname) FROM pg_trigger WHERE NOT tgisinternal)"));
     }
 
     [Fact]
@@ -292,5 +301,38 @@ public sealed class RowRestoreTests(PostgresFixture postgres)
         await command.ExecuteNonQueryAsync(Cancel);
         await RowShop.RefusedAsync("LockTimeout", () => shop.RestoreAsync("agents", "id = 'agent7'", o => o with { LockTimeout = TimeSpan.FromSeconds(0.3) }));
         Assert.False(File.Exists(shop.UndoFile));
+    }
+
+    [Fact]
+    public async Task An_encrypted_backup_in_a_bucket_serves_as_well()
+    {
+        var keys = await gnuPg.KeysAsync();
+        using var bucket = await ceph.CreateBucketAsync();
+        using var seal = new OpenPgpSeal(await keys.RecipientsAsync(keys.Curve));
+        await using var shop = await RowShop.OpenAsync(postgres, with: o => o with { Seal = seal, Destinations = [bucket.Store()] });
+        var before = await shop.StateAsync();
+        await shop.ExecuteAsync("DELETE FROM app.users WHERE id = 3");
+        using var store = BackupStores.Open(bucket.Store(), new Listener());
+        await RowShop.RefusedAsync("PrivateKeyNeeded", () => shop.RestoreAsync("users", "id = 3", store: store));
+        using var opener = await keys.OpenerAsync(keys.Curve);
+        await shop.RestoreAsync("users", "id = 3", o => o with { IncludeDependents = true, Access = new ArchiveAccess(opener) }, store: store);
+        Assert.Equal(before, await shop.StateAsync());
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Rows_that_are_longer_than_what_is_held_of_them_come_back_whole(bool text)
+    {
+        await using var shop = await RowShop.OpenAsync(postgres, """
+            CREATE TABLE parent (id uuid PRIMARY KEY); INSERT INTO parent SELECT md5(i::text)::uuid FROM generate_series(1, 4) i;
+            CREATE TABLE child (id int PRIMARY KEY, data bytea, parent uuid REFERENCES parent ON DELETE CASCADE);
+            INSERT INTO child SELECT i, decode(repeat(md5(i::text), CASE WHEN i % 100 = 50 THEN 600000 ELSE 3 END), 'hex'), md5((i % 4 + 1)::text)::uuid FROM generate_series(1, 300) i
+            """, text);
+        const string State = "SELECT count(*) || md5(string_agg(md5(data) || id || parent, ',' ORDER BY id)) FROM child";
+        var before = await shop.ScalarAsync<string>(State);
+        await shop.ExecuteAsync("DELETE FROM parent WHERE id IN (md5('1')::uuid, md5('3')::uuid)");
+        await shop.RestoreAsync("parent", "true", o => o with { IncludeDependents = true });
+        Assert.Equal(before, await shop.ScalarAsync<string>(State));
     }
 }

@@ -48,7 +48,7 @@ public sealed class RowSearchTests(PostgresFixture postgres)
         await using var shop = await RowShop.OpenAsync(postgres);
         Assert.All((await CompareAsync(shop, shop.Backup, null)).Tables, t => Assert.Equal(ComparisonStatus.Equal, t.Status));
         await shop.ExecuteAsync("""
-            DELETE FROM app.agents WHERE id = 'agent7'; UPDATE app.users SET email = 'changed' WHERE id IN (1, 2); INSERT INTO app.users (email) VALUES ('new');
+            DELETE FROM app.agents WHERE id = 'agent7'; UPDATE app.users SET email = 'changed' || id WHERE id IN (1, 2); INSERT INTO app.users (email) VALUES ('new');
             INSERT INTO app.notes SELECT * FROM app.notes LIMIT 1; CREATE TABLE app.later (id int); ALTER TABLE app.messages ADD extra int DEFAULT 1
             """);
         await Task.Delay(1100, Cancel);

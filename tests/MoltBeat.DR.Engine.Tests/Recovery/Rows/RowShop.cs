@@ -1,3 +1,4 @@
+using MoltBeat.DR.Engine.Backup;
 using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Postgres;
 using MoltBeat.DR.Engine.Recovery.Rows;
@@ -51,12 +52,12 @@ internal sealed class RowShop : IAsyncDisposable
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    public static async Task<RowShop> OpenAsync(PostgresFixture postgres, string sql = Schema + Content, bool text = false)
+    public static async Task<RowShop> OpenAsync(PostgresFixture postgres, string sql = Schema + Content, bool text = false, Func<BackupOptions, BackupOptions>? with = null)
     {
         var database = await postgres.CreateDatabaseAsync("rows");
         await database.ExecuteAsync(sql, Cancel);
         var workshop = new Workshop();
-        return new RowShop(database, workshop, await workshop.BackupAsync(database, o => text ? o with { TextRows = true } : o));
+        return new RowShop(database, workshop, await workshop.BackupAsync(database, with ?? (o => text ? o with { TextRows = true } : o)));
     }
 
     public Task ExecuteAsync(string sql) => Database.ExecuteAsync(sql, Cancel);
