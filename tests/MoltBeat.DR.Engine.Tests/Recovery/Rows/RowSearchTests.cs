@@ -62,7 +62,7 @@ public sealed class RowSearchTests(PostgresFixture postgres)
             Assert.Contains("extra", tables.Single(t => t.Table == "app.messages").Note, StringComparison.Ordinal);
         }
 
-        Assert.Equal(["app.later", "app.users"], (await CompareAsync(shop, second, null, o => o with { Tables = ["users", "later"] })).Tables.Where(t => t.Status == ComparisonStatus.Equal).Select(t => t.Table));
+        Assert.Equal(["app.later", "app.users"], (await CompareAsync(shop, second, null, o => o with { Tables = ["users", "later"] })).Tables.Where(t => t.Status == ComparisonStatus.Equal).Select(t => t.Table).Order(StringComparer.Ordinal));
         await shop.ExecuteAsync("DROP TABLE app.later");
         Assert.Equal(ComparisonStatus.TableMissing, (await CompareAsync(shop, second, null, o => o with { Tables = ["later"] })).Tables.Single().Status);
     }
