@@ -15,7 +15,9 @@
   AliasesToExport      = @()
   VariablesToExport    = @()
   CmdletsToExport      = @(
+    'Compare-MoltBackup'
     'Copy-MoltBackup'
+    'Find-MoltRow'
     'Get-MoltAudit'
     'Get-MoltBackup'
     'Get-MoltKey'
@@ -29,6 +31,7 @@
     'Remove-MoltBackup'
     'Remove-MoltPreviousDatabase'
     'Restore-MoltBackup'
+    'Restore-MoltRow'
     'Send-MoltAlert'
     'Set-MoltBackup'
     'Test-MoltAlert'

@@ -15,6 +15,9 @@ internal enum Phase
 
     /// <summary>Encrypting and decrypting on one core; needs no database.</summary>
     Encryption,
+
+    /// <summary>Single rows into the living database.</summary>
+    Rows,
 }
 
 internal sealed class BenchOptions
@@ -26,7 +29,7 @@ internal sealed class BenchOptions
           --scale X          size of the database; 1 (the default) is about 1.25 GB of COPY text
           --rounds N         how often each way is run; the medians count (default 3)
           --jobs N[,N...]    jobs of the parallel ways (default 1,2,4); ratios are for 2, or the first when 2 is not listed
-          --only PHASE       backup, restore, s3 or encryption
+          --only PHASE       backup, restore, s3, rows or encryption
           --out FOLDER       where bench.json goes (default output)
           --markdown FILE    also write the table there; between the bench:begin and bench:end marks when FILE has them
           --molt PATH        the host to measure (default output/molt/molt)
@@ -90,7 +93,8 @@ internal sealed class BenchOptions
                 "restore" => Phase.Restore,
                 "s3" => Phase.S3,
                 "encryption" => Phase.Encryption,
-                var other => throw new BenchException($"--only is backup, restore, s3 or encryption, not '{other}'."),
+                "rows" => Phase.Rows,
+                var other => throw new BenchException($"--only is backup, restore, s3, rows or encryption, not '{other}'."),
             },
             Out = Path.GetFullPath(Get("--out") ?? "output"),
             Markdown = Get("--markdown") is { } markdown ? Path.GetFullPath(markdown) : null,

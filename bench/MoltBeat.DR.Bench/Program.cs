@@ -97,9 +97,10 @@ static async Task<bool> RunAsync(BenchOptions options, CancellationToken cancell
         var ways = new Ways(server, options.Molt, options.Jobs);
 
         // Restores need something to restore: then one round of backups goes unreported.
-        var backupResults = options.Only == Phase.S3 ? [] : await runner.BackupsAsync(ways.Backups, options.Only == Phase.Restore ? 1 : options.Rounds, cancellationToken);
-        var restoreResults = options.Only is Phase.Backup or Phase.S3 ? [] : await runner.RestoresAsync(ways.Restores, options.Rounds, cancellationToken);
-        var copyResults = options.Only is Phase.Backup or Phase.Restore ? [] : await CopiesAsync(options, server, database, work, cancellationToken);
+        var backupResults = options.Only is Phase.S3 or Phase.Rows ? [] : await runner.BackupsAsync(ways.Backups, options.Only == Phase.Restore ? 1 : options.Rounds, cancellationToken);
+        var restoreResults = options.Only is Phase.Backup or Phase.S3 or Phase.Rows ? [] : await runner.RestoresAsync(ways.Restores, options.Rounds, cancellationToken);
+        var copyResults = options.Only is Phase.Backup or Phase.Restore or Phase.Rows ? [] : await CopiesAsync(options, server, database, work, cancellationToken);
+        var rowResults = options.Only is null or Phase.Rows ? await RowsAsync(options, server, runner, cancellationToken) : [];
         var report = new Report
         {
             Options = options,
@@ -109,6 +110,7 @@ static async Task<bool> RunAsync(BenchOptions options, CancellationToken cancell
             Backups = options.Only == Phase.Restore ? [] : backupResults,
             Restores = restoreResults,
             Copies = copyResults,
+            Rows = rowResults,
         };
         Console.WriteLine(report.ToMarkdown());
         Directory.CreateDirectory(options.Out);
@@ -162,6 +164,13 @@ static async Task<bool> EncryptionAsync(BenchOptions options, CancellationToken 
     {
         work.Delete(recursive: true);
     }
+}
+
+static async Task<IReadOnlyList<WayResult>> RowsAsync(BenchOptions options, Server server, Runner runner, CancellationToken cancellationToken)
+{
+    var ways = new RowWays(server, options.Molt, options.HeadlineJobs);
+    await runner.BackupsAsync(ways.Backups, 1, cancellationToken);
+    return await runner.RowsAsync(ways.Restore, ways.Delete, options.Rounds, cancellationToken);
 }
 
 static async Task<IReadOnlyList<WayResult>> CopiesAsync(BenchOptions options, Server server, BenchDatabase database, string work, CancellationToken cancellationToken)

@@ -37,7 +37,10 @@ internal sealed class Report
     /// <summary>Backups to a folder and S3 and restores from there, and the same with the folder alone.</summary>
     public required IReadOnlyList<WayResult> Copies { get; init; }
 
-    private IEnumerable<WayResult> All => Backups.Concat(Restores).Concat(Copies);
+    /// <summary>Single rows into the living database.</summary>
+    public required IReadOnlyList<WayResult> Rows { get; init; }
+
+    private IEnumerable<WayResult> All => Backups.Concat(Restores).Concat(Copies).Concat(Rows);
 
     public bool Failed => All.Any(result => result.Failure is not null);
 
@@ -69,6 +72,7 @@ internal sealed class Report
         AppendWays(text, "Backup", Backups, Ways.Gzip);
         AppendWays(text, "Restore", Restores, Ways.Psql);
         AppendCopies(text);
+        AppendWays(text, "Rows", Rows, "");
 
         text.Append(Invariant($"\nAt {Options.HeadlineJobs} jobs"))
             .Append(BestPgDump is { } best ? $", where the fastest way of pg_dump is `{best.Way.Title}`" : "").Append(":\n\n");
@@ -178,6 +182,9 @@ internal sealed class Report
             ours?.Seconds is null ? null : (double)ours.Bytes / BestPgDump?.Bytes,
             "< 1",
             backup);
+
+        // Not a ratio, but what is promised of it.
+        yield return new("restore_rows_seconds", Seconds(RowWays.RestoreRows), "< 15", Rows.Count > 0);
 
         // Of these two lower is better.
         yield return new("s3_backup_overhead", Overhead(S3Ways.BothBackup, S3Ways.LocalBackup).Whole, "≤ 1.15", Copies.Count > 0);

@@ -72,6 +72,33 @@ internal sealed class Runner(Server server, BenchDatabase database, string folde
         return results;
     }
 
+    /// <summary>Loses rows, and has the way bring them back, in the source itself; the undo files stay beside the backup.</summary>
+    public async Task<IReadOnlyList<WayResult>> RowsAsync(RestoreWay way, string delete, int rounds, CancellationToken cancellationToken)
+    {
+        var expected = await database.FingerprintAsync(Ways.Source, cancellationToken);
+        var result = new WayResult(way);
+        for (var round = 1; round <= rounds && result.Failure is null; round++)
+        {
+            Console.Error.Write($"[{round}/{rounds}] {way.Id,-30}");
+            if (_backups.TryGetValue(way.From, out var path))
+            {
+                await server.QueryAsync(Ways.Source, delete, cancellationToken);
+                result.Bytes = SizeOf(path);
+                await RunAsync(result, () => way.Command(path), cancellationToken);
+                var found = await database.FingerprintAsync(Ways.Source, cancellationToken);
+                result.Failure ??= found == expected ? null : $"the database is not what it was: {found.ReplaceLineEndings("; ")} in place of {expected.ReplaceLineEndings("; ")}";
+            }
+            else
+            {
+                result.Failure = $"there is no backup to restore, as {way.From} failed";
+            }
+
+            Say(result);
+        }
+
+        return [result];
+    }
+
     private async Task RunAsync(WayResult result, Func<Command> command, CancellationToken cancellationToken)
     {
         // What the run before left dirty, in the server or the kernel, is not this one's to write.

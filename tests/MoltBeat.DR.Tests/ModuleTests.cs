@@ -9,7 +9,9 @@ public sealed class ModuleTests : IDisposable
 {
     private static readonly string[] Commands =
     [
+        "Compare-MoltBackup",
         "Copy-MoltBackup",
+        "Find-MoltRow",
         "Get-MoltAudit",
         "Get-MoltBackup",
         "Get-MoltKey",
@@ -23,6 +25,7 @@ public sealed class ModuleTests : IDisposable
         "Remove-MoltBackup",
         "Remove-MoltPreviousDatabase",
         "Restore-MoltBackup",
+        "Restore-MoltRow",
         "Send-MoltAlert",
         "Set-MoltBackup",
         "Test-MoltAlert",

@@ -270,6 +270,11 @@ public sealed class ArchiveReader : IAsyncDisposable
                 throw Damaged(Location, $"its contents describe {table.QuotedName} twice, or in a form that is not known");
             }
 
+            if (table.Types.Count != 0 && table.Types.Count != table.Columns.Count)
+            {
+                throw Damaged(Location, $"its contents give {table.QuotedName} {table.Columns.Count} columns and {table.Types.Count} types");
+            }
+
             var rows = new RowDigest(0, 0);
             long bytes = 0;
             foreach (var part in table.Parts)

@@ -101,6 +101,15 @@ public sealed record TableContents
     /// <summary>The columns whose values the rows hold, in order; generated columns are not among them.</summary>
     public required IReadOnlyList<string> Columns { get; init; }
 
+    /// <summary>
+    /// The columns' types without length or precision, as the server wrote them with an empty search_path: only a type that a user made has a dot in it.
+    /// Empty in backups made before they were written down.
+    /// </summary>
+    public IReadOnlyList<string> Types { get => field ?? []; init; }
+
+    /// <summary>Columns of its primary key, in its order; empty when it had none, and in backups made before they were written down.</summary>
+    public IReadOnlyList<string> Key { get => field ?? []; init; }
+
     public required long Rows { get; init; }
 
     /// <summary>32 hexadecimal digits; see <see cref="RowDigest"/>.</summary>

@@ -181,6 +181,8 @@ public sealed class TableWriter
         Oid = Table.Oid,
         Format = Format,
         Columns = Table.Columns,
+        Types = Table.Types,
+        Key = Table.Key,
         Rows = total.Rows,
         Digest = total.ToHex(),
         RawBytes = rawBytes,

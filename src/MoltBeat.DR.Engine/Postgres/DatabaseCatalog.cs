@@ -36,9 +36,11 @@ public static class DatabaseCatalog
     public static async Task<List<SourceTable>> TablesAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         var columns = new Dictionary<uint, List<string>>();
+        var types = new Dictionary<uint, List<string>>();
+        var keys = new Dictionary<uint, List<string>>();
         var textOnly = new HashSet<uint>();
         await ReadAsync(connection, $"""
-            SELECT a.attrelid, a.attname::text, a.atttypid, t.typtype::text
+            SELECT a.attrelid, a.attname::text, a.atttypid, t.typtype::text, pg_catalog.format_type(a.atttypid, -1)
             FROM pg_catalog.pg_attribute a
               JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -49,12 +51,19 @@ public static class DatabaseCatalog
         {
             var table = row.GetFieldValue<uint>(0);
             Add(columns, table, row.GetString(1));
+            Add(types, table, row.GetString(4));
             if (!BinarySafeTypes.Allows(row.GetFieldValue<uint>(2), row.GetString(3)[0]))
             {
                 textOnly.Add(table);
             }
         }, cancellationToken).ConfigureAwait(false);
 
+        await ReadAsync(connection, """
+            SELECT i.indrelid, a.attname::text
+            FROM pg_catalog.pg_index i CROSS JOIN LATERAL generate_series(0, i.indnkeyatts - 1) n (at)
+              JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[n.at]
+            WHERE i.indisprimary AND i.indrelid >= 16384 ORDER BY i.indrelid, n.at
+            """, row => Add(keys, row.GetFieldValue<uint>(0), row.GetString(1)), cancellationToken).ConfigureAwait(false);
         var parents = new Dictionary<uint, List<uint>>();
         await ReadAsync(connection, "SELECT i.inhrelid, i.inhparent FROM pg_catalog.pg_inherits i ORDER BY 1, i.inhseqno",
             row => Add(parents, row.GetFieldValue<uint>(0), row.GetFieldValue<uint>(1)), cancellationToken).ConfigureAwait(false);
@@ -98,6 +107,8 @@ public static class DatabaseCatalog
                 Blocks = row.GetInt64(9) / row.GetInt64(11),
                 Bytes = row.GetInt64(9) + row.GetInt64(10),
                 Columns = columns.GetValueOrDefault(oid) ?? [],
+                Types = types.GetValueOrDefault(oid) ?? [],
+                Key = keys.GetValueOrDefault(oid) ?? [],
                 Format = textOnly.Contains(oid) ? RowFormat.Text : RowFormat.Binary,
                 Objects = objects.GetValueOrDefault(oid) ?? [],
                 Parents = parents.GetValueOrDefault(oid) ?? [],

@@ -41,6 +41,12 @@ public sealed record SourceTable
     /// <summary>Columns whose values COPY gives: not dropped, not generated.</summary>
     public IReadOnlyList<string> Columns { get; init; } = [];
 
+    /// <summary>The columns' types without length or precision, as the server writes them: only a type that a user made has a dot in it.</summary>
+    public IReadOnlyList<string> Types { get; init; } = [];
+
+    /// <summary>Columns of its primary key; empty when it has none.</summary>
+    public IReadOnlyList<string> Key { get; init; } = [];
+
     /// <summary>The form in which its rows are copied when the caller does not ask for text.</summary>
     public RowFormat Format { get; init; }
 
