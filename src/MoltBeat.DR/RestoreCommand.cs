@@ -4,6 +4,7 @@ using System.Management.Automation;
 using MoltBeat.DR.Engine;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Catalog;
+using MoltBeat.DR.Engine.Encryption;
 using MoltBeat.DR.Engine.Plan;
 using MoltBeat.DR.Engine.Recovery;
 
@@ -65,6 +66,15 @@ public abstract class RestoreCommand : KeyCommand
     [Parameter]
     public SwitchParameter Replace { get; set; }
 
+    /// <summary>Replace what the database that -DatabaseUrl names holds, within it, where databases cannot be made or renamed: a backup of it is made first, then everything happens in one transaction, in which nobody else can read or write.</summary>
+    [Parameter]
+    public SwitchParameter InPlace { get; set; }
+
+    /// <summary>Where the backup goes that -InPlace makes first: a folder, a bucket, or the name of a store of the plan. Without it the plan's first store.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? SafetyStore { get; set; }
+
     /// <summary>Bytes that are free on the server's disk, where they cannot be seen from here.</summary>
     [Parameter]
     [ValidateRange(0, long.MaxValue)]
@@ -120,9 +130,16 @@ public abstract class RestoreCommand : KeyCommand
             return false;
         }
 
-        if (Replace && TargetDatabase is not null && TargetDatabase != connection.Database)
+        if ((Replace || InPlace) && TargetDatabase is not null && TargetDatabase != connection.Database)
         {
-            WriteFailure(new MoltException("ReplaceInvalid", ErrorKind.InvalidArgument, $"-Replace replaces the database that -DatabaseUrl names, {connection.Database}, and -TargetDatabase names {TargetDatabase}.", "Leave one of the two out.", TargetDatabase));
+            WriteFailure(new MoltException("ReplaceInvalid", ErrorKind.InvalidArgument, $"{(Replace ? "-Replace" : "-InPlace")} replaces the database that -DatabaseUrl names, {connection.Database}, and -TargetDatabase names {TargetDatabase}.", "Leave one of the two out.", TargetDatabase));
+            return false;
+        }
+
+        StoreSettings? safety = null;
+        OpenPgpSeal? seal = null;
+        if (InPlace && !TryGetSafety(out safety, out seal))
+        {
             return false;
         }
 
@@ -130,8 +147,11 @@ public abstract class RestoreCommand : KeyCommand
         {
             Access = access,
             Connection = connection,
-            TargetDatabase = Replace ? connection.Database : TargetDatabase ?? DefaultName(backup),
+            TargetDatabase = Replace || InPlace ? connection.Database : TargetDatabase ?? DefaultName(backup),
             Replace = Replace,
+            InPlace = InPlace,
+            SafetyStore = safety,
+            SafetySeal = seal,
             IgnoreDiskSpace = IgnoresDiskSpace,
             ServerFreeBytes = ServerFreeBytes,
             Jobs = Jobs,
@@ -145,6 +165,25 @@ public abstract class RestoreCommand : KeyCommand
             ClientToolFolder = ClientToolPath is null ? null : GetUnresolvedProviderPathFromPSPath(ClientToolPath),
         };
         return true;
+    }
+
+    /// <summary>Where the backup of before goes, and to whom it is encrypted: as the plan has it for every backup.</summary>
+    private bool TryGetSafety(out StoreSettings? store, out OpenPgpSeal? seal)
+    {
+        (store, seal) = (null, null);
+        IReadOnlyList<string> recipients;
+        try
+        {
+            store = StoresOf(SafetyStore is null ? null : [SafetyStore]).FirstOrDefault();
+            recipients = Plan.Plan.Recipients;
+        }
+        catch (MoltException e)
+        {
+            WriteFailure(e, nameof(SafetyStore));
+            return false;
+        }
+
+        return recipients.Count == 0 || Run((_, token) => ArchiveKeys.SealAsync(recipients, token), out seal, nameof(SafetyStore));
     }
 
     private protected static List<StoreSettings> StoresOf(IReadOnlyList<(StoreSettings Store, string Name)> copies) => copies.Select(c => c.Store).ToList();

@@ -147,9 +147,9 @@ public sealed class RestoreMoltBackupCommand : RestoreCommand
             throw new MoltException("IncludeInvalid", ErrorKind.InvalidArgument, "-RedisUrl or -ReplaceKeys is given, and -Include does not name Redis: no key would be restored.", "Add Redis to -Include.", nameof(Include));
         }
 
-        if (!Include.Contains(RestorePart.Database) && Replace)
+        if (!Include.Contains(RestorePart.Database) && (Replace || InPlace))
         {
-            throw new MoltException("IncludeInvalid", ErrorKind.InvalidArgument, "-Replace is given, and -Include does not name Database: no database would be replaced.", "Add Database to -Include.", nameof(Include));
+            throw new MoltException("IncludeInvalid", ErrorKind.InvalidArgument, "-Replace or -InPlace is given, and -Include does not name Database: no database would be replaced.", "Add Database to -Include.", nameof(Include));
         }
 
         if (EnvironmentPath is not null && EnvironmentInPlace)
@@ -194,22 +194,22 @@ public sealed class RestoreMoltBackupCommand : RestoreCommand
     {
         var where = options.Connection.WithDatabase(options.TargetDatabase).Describe();
         (subject.Target, subject.Server) = (options.TargetDatabase, where);
-        if (!IsWhatIf && (Replace || IsProduction(options.TargetDatabase)) && !ConfirmByName(options.TargetDatabase,
-            Replace ? $"This replaces the database {options.TargetDatabase} and ends all sessions in it." : $"This restores as {options.TargetDatabase}, which the plan calls a production database.", Force))
+        if (!IsWhatIf && (Replace || InPlace || IsProduction(options.TargetDatabase)) && !ConfirmByName(options.TargetDatabase,
+            InPlace ? $"This drops everything in the database {options.TargetDatabase} and restores the backup into it." : Replace ? $"This replaces the database {options.TargetDatabase} and ends all sessions in it." : $"This restores as {options.TargetDatabase}, which the plan calls a production database.", Force))
         {
             return false;
         }
 
         WriteVerbose(string.Create(CultureInfo.InvariantCulture, $"Restoring {backup.Path} into {where} with {options.Jobs} jobs."));
         Task<bool> ApproveAsync(RestorePlan plan, IOperationObserver observer, CancellationToken token) => ConfirmAsync(observer,
-            $"{(Replace ? "" : "new ")}database {options.TargetDatabase} ({where})", $"{(Replace ? "Replace" : "Restore")} from {backup.Name}, state of {Time(backup)}: {plan}", null, token);
+            $"{(Replace || InPlace ? "" : "new ")}database {options.TargetDatabase} ({where})", $"{(Replace ? "Replace" : InPlace ? "Restore in place" : "Restore")} from {backup.Name}, state of {Time(backup)}: {plan}", null, token);
 
         if (RunOn(StoresOf(copies), (stores, observer, token) => RestoreOperation.RunAsync(stores.Zip(copies, (s, c) => (s, c.Name)).ToList(), options, plan => ApproveAsync(plan, observer, token), observer, token), out var result, Path))
         {
             if (result is not null)
             {
                 subject.IsDone = true;
-                subject.Detail = result.Replaced is { } replaced ? $"replaced, kept as {replaced.KeptAs}" : subject.Detail;
+                subject.Detail = result.Replaced is { } replaced ? $"replaced, kept as {replaced.KeptAs}" : result.SafetyBackup is { } safety ? $"in place, what was before is in {safety}" : subject.Detail;
                 WriteObject(result);
             }
 

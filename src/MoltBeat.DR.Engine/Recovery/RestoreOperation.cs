@@ -4,10 +4,10 @@ using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Postgres;
 using MoltBeat.DR.Engine.Recovery.Checks;
+using MoltBeat.DR.Engine.Recovery.InPlace;
 using MoltBeat.DR.Engine.Recovery.Replacement;
 using MoltBeat.DR.Engine.Storage;
 using Npgsql;
-using ZstdSharp;
 
 namespace MoltBeat.DR.Engine.Recovery;
 
@@ -125,7 +125,7 @@ public sealed class RestoreOperation
             }
 
             await DatabaseCatalog.ExecuteAsync(admin, "SET default_transaction_read_only = off", cancellationToken).ConfigureAwait(false);
-            if (plan.Replaces)
+            if (plan.Replaces || options.InPlace)
             {
                 await ReplacementLock.TakeAsync(admin, options.TargetDatabase, cancellationToken).ConfigureAwait(false);
             }
@@ -133,6 +133,11 @@ public sealed class RestoreOperation
             var lease = await ReadLease.TakeAsync(store, name, archive.Manifest.Id, "restore", observer, TimeProvider.System, cancellationToken).ConfigureAwait(false);
             await using (lease.ConfigureAwait(false))
             {
+                if (options.InPlace)
+                {
+                    return await new InPlaceRestore(options, observer, session, plan).RunAsync(cancellationToken).ConfigureAwait(false);
+                }
+
                 return await new RestoreOperation(options, observer, archive, session.Contents, plan).RestoreAsync(session.Server, admin, cancellationToken).ConfigureAwait(false);
             }
         }, cancellationToken);
@@ -254,47 +259,13 @@ public sealed class RestoreOperation
 
         foreach (var part in step.Parts)
         {
-            await LoadPartAsync(connection, step.Table, part, frozen, progress, cancellationToken).ConfigureAwait(false);
+            await new RowLoader(archive, contents).LoadAsync(connection, step.Table, part, frozen, progress, cancellationToken).ConfigureAwait(false);
         }
 
         if (frozen)
         {
             await DatabaseCatalog.ExecuteAsync(connection, "COMMIT", cancellationToken).ConfigureAwait(false);
         }
-    }
-
-    private async Task LoadPartAsync(NpgsqlConnection connection, TableContents table, PartContents part, bool frozen, LoadProgress progress, CancellationToken cancellationToken)
-    {
-        var left = part.RawBytes;
-        try
-        {
-            var rows = archive.OpenCompressed(archive.Member(part.Member));
-            await using (rows.ConfigureAwait(false))
-            {
-                await CopyIn.SendAsync(connection, CopySql.In(table.Schema, table.Name, table.Columns, table.Format, contents.Database.Encoding, frozen), table.Format, rows, sent =>
-                {
-                    if ((left -= sent) < 0)
-                    {
-                        throw ArchiveReader.Damaged(archive.Location, $"{part.Member} holds more than the {part.RawBytes} bytes that the contents give");
-                    }
-                }, cancellationToken).ConfigureAwait(false);
-            }
-        }
-        catch (Exception e) when (e is ZstdException or EndOfStreamException)
-        {
-            throw ArchiveReader.Damaged(archive.Location, $"{part.Member} does not decompress", e);
-        }
-        catch (Exception e) when (!cancellationToken.IsCancellationRequested && ServerErrors.Translate(e, $"Loading {table.QuotedName} from {part.Member}", table.QuotedName) is { } translated)
-        {
-            throw translated;
-        }
-
-        if (left != 0)
-        {
-            throw ArchiveReader.Damaged(archive.Location, $"{part.Member} holds fewer than the {part.RawBytes} bytes that the contents give");
-        }
-
-        progress.Add(part);
     }
 
     private async Task StepAsync(string name, Func<Task> step)

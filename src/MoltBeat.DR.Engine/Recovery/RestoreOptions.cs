@@ -1,5 +1,6 @@
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Catalog;
+using MoltBeat.DR.Engine.Plan;
 using MoltBeat.DR.Engine.Postgres;
 
 namespace MoltBeat.DR.Engine.Recovery;
@@ -39,6 +40,15 @@ public sealed record RestoreOptions
 
     /// <summary>The target is there, and gives its name to the restored database once that is proven; it is kept under another name.</summary>
     public bool Replace { get; init; }
+
+    /// <summary>The target is there, and what it holds is replaced within it, in one transaction; a backup of it is made before.</summary>
+    public bool InPlace { get; init; }
+
+    /// <summary>Where the backup of before goes; needed for <see cref="InPlace"/>.</summary>
+    public StoreSettings? SafetyStore { get; init; }
+
+    /// <summary>Encrypts the backup of before; null to leave it readable, which is refused when the one that is restored is encrypted.</summary>
+    public IMemberSeal? SafetySeal { get; init; }
 
     /// <summary>How long a replacement waits for a backup of the database that is to be replaced.</summary>
     public TimeSpan BackupWait { get; init; } = TimeSpan.FromMinutes(10);

@@ -49,6 +49,9 @@ public sealed class RestorePlan
     /// <summary>Roles that are missing and will be made.</summary>
     public required IReadOnlyList<string> RolesToCreate { get; init; }
 
+    /// <summary>What the target holds is replaced within it.</summary>
+    public bool InPlace { get; private init; }
+
     internal ClientTools Tools { get; }
 
     /// <summary>Null when all tables are restored.</summary>
@@ -70,7 +73,7 @@ public sealed class RestorePlan
 
     public override string ToString()
         => string.Create(CultureInfo.InvariantCulture, $"{Rows:N0} rows of {Tables} tables ({Bytes / 1e6:N1} MB), owner {Owner}, encoding {Encoding}")
-            + (Replaces ? "; end all sessions in the present database, and keep it under another name" : TargetExists ? ", in place of the empty database of that name" : "")
+            + (InPlace ? "; back up what the database holds now, then drop all of it and restore, in one transaction in which nobody else can read or write" : Replaces ? "; end all sessions in the present database, and keep it under another name" : TargetExists ? ", in place of the empty database of that name" : "")
             + (RolesToCreate.Count > 0 ? $"; create the roles {string.Join(", ", RolesToCreate)}" : "");
 
     /// <exception cref="MoltException">Whatever would make the restore fail before it has made anything.</exception>
@@ -127,7 +130,8 @@ public sealed class RestorePlan
             Database = options.TargetDatabase,
             TargetExists = preflight.TargetExists,
             Replaces = options.Replace,
-            Owner = options.NoOwner && !options.Replace ? preflight.Role : properties.Owner,
+            InPlace = options.InPlace,
+            Owner = options.NoOwner && !options.Replace && !options.InPlace ? preflight.Role : properties.Owner,
             Encoding = contents.Database.Encoding,
             StateOf = archive.Manifest.Created,
             Tables = tables.Count,

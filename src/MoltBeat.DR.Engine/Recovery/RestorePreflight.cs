@@ -2,6 +2,7 @@ using System.Globalization;
 using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Postgres;
 using MoltBeat.DR.Engine.Recovery.Checks;
+using MoltBeat.DR.Engine.Recovery.InPlace;
 using MoltBeat.DR.Engine.Recovery.Replacement;
 using Npgsql;
 
@@ -56,7 +57,11 @@ internal sealed class RestorePreflight
         await report.AddAsync("Primary", checks.StandbyAsync).ConfigureAwait(false);
         report.Add("ServerVersion", () => checks.Version(manifest.Server));
         await report.AddAsync("Target", () => preflight.CheckTargetAsync(server, options, cancellationToken)).ConfigureAwait(false);
-        await report.AddAsync("Rights", checks.RightsAsync).ConfigureAwait(false);
+        if (!options.InPlace)
+        {
+            await report.AddAsync("Rights", checks.RightsAsync).ConfigureAwait(false);
+        }
+
         await report.AddAsync("Roles", () => preflight.CheckRolesAsync(admin, contents, options, cancellationToken)).ConfigureAwait(false);
         await report.AddAsync("Extensions", () => CheckExtensionsAsync(admin, contents, cancellationToken)).ConfigureAwait(false);
         if (!options.NoTablespaces)
@@ -65,25 +70,30 @@ internal sealed class RestorePreflight
         }
 
         await report.AddAsync("Disk", () => new DiskCheck(server, admin, options, cancellationToken)
-            .RunAsync(contents, options.Replace ? preflight.Live : null, options.NoTablespaces ? null : preflight.Properties(contents, options).Tablespace)).ConfigureAwait(false);
+            .RunAsync(contents, options.Replace || options.InPlace ? preflight.Live : null, options.NoTablespaces ? null : preflight.Properties(contents, options).Tablespace)).ConfigureAwait(false);
         await report.AddAsync("Connections", checks.ConnectionsAsync).ConfigureAwait(false);
         await report.AddAsync("Locks", () => checks.LocksAsync(contents.Tables.Count + contents.LeftToPgDump.Count)).ConfigureAwait(false);
         if (options.Replace && preflight.Live is { } live)
         {
             await new ReplacementChecks(server, admin, live, options.TargetDatabase, cancellationToken).RunAsync(report, contents).ConfigureAwait(false);
         }
+        else if (options.InPlace && preflight.Live is { } present)
+        {
+            await new ReplacementChecks(server, admin, present, options.TargetDatabase, cancellationToken).ForInPlaceAsync(report, contents).ConfigureAwait(false);
+            await report.AddAsync("InPlace", () => new InPlaceChecks(server, options.TargetDatabase, contents, present, cancellationToken).RunAsync()).ConfigureAwait(false);
+        }
 
         return preflight;
     }
 
     /// <summary>What the new database is to be like: as the backup's was, or as the one that it takes the place of.</summary>
-    public DatabaseProperties Properties(Contents contents, RestoreOptions options) => options.Replace && Live is { } live ? live.Over(contents.Database) : contents.Database;
+    public DatabaseProperties Properties(Contents contents, RestoreOptions options) => (options.Replace || options.InPlace) && Live is { } live ? live.Over(contents.Database) : contents.Database;
 
     private async Task<Finding> CheckTargetAsync(PinnedServer server, RestoreOptions options, CancellationToken cancellationToken)
     {
-        if (options.Replace)
+        if (options.Replace || options.InPlace)
         {
-            return TargetExists ? Finding.Pass($"{options.TargetDatabase} is there, and will be kept under another name")
+            return TargetExists ? Finding.Pass(options.InPlace ? $"{options.TargetDatabase} is there; what it holds will be backed up, and replaced" : $"{options.TargetDatabase} is there, and will be kept under another name")
                 : throw new MoltException("NothingToReplace", ErrorKind.NotFound, $"There is no database {options.TargetDatabase} on this server that could be replaced.", $"Check the name and the server; without -Replace, -TargetDatabase {options.TargetDatabase} makes it.", options.TargetDatabase);
         }
 

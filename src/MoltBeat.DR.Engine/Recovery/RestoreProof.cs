@@ -52,6 +52,33 @@ internal sealed class RestoreProof(PinnedServer target, int serverVersion, Conte
         return results;
     }
 
+    /// <summary>The same by one session that is within a transaction which nobody else sees into.</summary>
+    /// <param name="connection">Pinned, and its client_encoding the database's.</param>
+    /// <param name="tables">The tables whose rows were restored.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="MoltException"><c>ProofFailed</c>, naming the tables.</exception>
+    public async Task<List<RestoredTable>> RunWithinAsync(NpgsqlConnection connection, IReadOnlyList<TableContents> tables, CancellationToken cancellationToken)
+    {
+        var work = new ConcurrentQueue<Func<NpgsqlConnection, CancellationToken, Task>>();
+        var problems = new ConcurrentBag<string>();
+        QueueProof(tables, await DatabaseCatalog.TablesAsync(connection, cancellationToken).ConfigureAwait(false), work, problems);
+        while (work.TryDequeue(out var step))
+        {
+            await step(connection, cancellationToken).ConfigureAwait(false);
+        }
+
+        Compare(tables, problems);
+        if (contents.LargeObjects is { } expected
+            && await DatabaseCatalog.ScalarAsync<bool>(connection, "SELECT has_table_privilege('pg_catalog.pg_largeobject', 'SELECT')", cancellationToken).ConfigureAwait(false)
+            && await LargeObjects.DigestAsync(connection, cancellationToken).ConfigureAwait(false) is var found && found != expected)
+        {
+            throw Failed([$"large objects: {found.Rows} pages, {expected.Rows} expected, or another digest"]);
+        }
+
+        await DatabaseCatalog.ExecuteAsync(connection, "ANALYZE", cancellationToken).ConfigureAwait(false);
+        return tables.Select(t => new RestoredTable($"{t.Schema}.{t.Name}", t.Rows, t.Digest, true)).ToList();
+    }
+
     /// <summary>Compares large objects; null when the backup has no digest of them or this role may not read them.</summary>
     public async Task<bool?> LargeObjectsAsync(CancellationToken cancellationToken)
     {

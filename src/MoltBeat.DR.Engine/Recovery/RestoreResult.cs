@@ -59,6 +59,9 @@ public sealed class RestoreResult
     /// <summary>What became of the database that had the name before; null when there was none.</summary>
     public ReplacedDatabase? Replaced { get; init; }
 
+    /// <summary>The backup of what the database held before, when it was restored in place; null otherwise.</summary>
+    public string? SafetyBackup { get; init; }
+
     public IReadOnlyList<string> RolesCreated { get; init; } = [];
 
     public required IReadOnlyList<RestoreStep> Steps { get; init; }

@@ -60,6 +60,11 @@ internal sealed record RestoreSession(ArchiveReader Archive, Contents Contents, 
             throw new MoltException("TargetNameInvalid", ErrorKind.InvalidArgument, $"{name} is the server's own database.", "Choose another -TargetDatabase.", name);
         }
 
+        if (options.InPlace && (options.Replace || options.Tables.Count > 0 || options.SkipProof || options.SafetyStore is null))
+        {
+            throw new MoltException("InPlaceInvalid", ErrorKind.InvalidArgument, $"{name} is restored in place only as a whole, proven, and when there is a place for a backup of what it holds now.", "Leave -Replace, -Table and -SkipProof out, and give -SafetyStore.", name);
+        }
+
         if (options.Replace && options.Tables.Count > 0)
         {
             throw new MoltException("ReplaceInvalid", ErrorKind.InvalidArgument, $"{name} would be replaced by a database that holds only chosen tables.", "Leave -Table or -Replace out.", name);

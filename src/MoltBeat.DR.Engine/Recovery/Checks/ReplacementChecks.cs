@@ -30,6 +30,14 @@ internal sealed class ReplacementChecks(PinnedServer server, NpgsqlConnection ad
         await report.AddAsync("Replication", ReplicationAsync).ConfigureAwait(false);
     }
 
+    /// <summary>What also holds when the database keeps its name, and only what is in it is replaced.</summary>
+    public async Task ForInPlaceAsync(ReadinessReport report, Contents contents)
+    {
+        await report.AddAsync("RunningBackup", BackupAsync).ConfigureAwait(false);
+        report.Add("Encoding", () => Encoding(contents.Database));
+        await report.AddAsync("SchemaDrift", () => DriftAsync(contents)).ConfigureAwait(false);
+    }
+
     private async Task<Finding> RightsAsync()
     {
         if (!await DatabaseCatalog.ScalarAsync<bool>(admin, string.Create(CultureInfo.InvariantCulture, $"SELECT pg_has_role(datdba, 'USAGE') FROM pg_catalog.pg_database WHERE oid = {live.Oid}"), cancellationToken).ConfigureAwait(false))
