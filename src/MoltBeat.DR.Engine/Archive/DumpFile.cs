@@ -95,22 +95,34 @@ public sealed class DumpFile : IAsyncDisposable
     /// <exception cref="MoltException">As of <see cref="ChildProgram.CaptureAsync"/>; those of the member, when it is read again.</exception>
     public async Task<string> RunAsync(ClientTools tools, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment, IOperationObserver? observer, int limit, CancellationToken cancellationToken)
     {
-        if (file is not null)
-        {
-            return await ChildProgram.CaptureAsync(tools.PgRestore, [.. arguments, file.Path], environment, observer, limit, cancellationToken).ConfigureAwait(false);
-        }
+        var said = "";
+        await ReadAsync(tools, arguments, environment, observer, async (output, stop) => said = await ListenAsync(output, limit, stop).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+        return said;
+    }
 
-        var child = ChildProgram.Start(tools.PgRestore, arguments, environment, observer, redirectInput: true, cancellationToken);
+    /// <summary>As <see cref="RunAsync"/>, with what pg_restore writes as a stream.</summary>
+    /// <param name="tools">Where it is.</param>
+    /// <param name="arguments">But for the dump's name.</param>
+    /// <param name="environment">As of <see cref="ChildProgram.Start"/>.</param>
+    /// <param name="observer">Is told each line of its error output.</param>
+    /// <param name="read">Reads all of it. What it was is known to be good only when this method returns.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="MoltException">As of <see cref="RunAsync"/>.</exception>
+    public async Task ReadAsync(ClientTools tools, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment, IOperationObserver? observer, Func<Stream, CancellationToken, Task> read, CancellationToken cancellationToken)
+    {
+        var child = ChildProgram.Start(tools.PgRestore, file is null ? arguments : [.. arguments, file.Path], environment, observer, redirectInput: file is null, cancellationToken);
         await using (child.ConfigureAwait(false))
         {
-            var said = "";
-            await RunTogether.RunAsync(cancellationToken, stop =>
-            [
-                Task.Run(() => FeedAsync(child, stop), stop),
-                Task.Run(async () => said = await ListenAsync(child, limit, stop).ConfigureAwait(false), stop),
-            ]).ConfigureAwait(false);
+            if (file is not null)
+            {
+                await read(child.Output, cancellationToken).ConfigureAwait(false);
+            }
+            else
+            {
+                await RunTogether.RunAsync(cancellationToken, stop => [Task.Run(() => FeedAsync(child, stop), stop), Task.Run(() => read(child.Output, stop), stop)]).ConfigureAwait(false);
+            }
+
             await child.CompleteAsync(cancellationToken).ConfigureAwait(false);
-            return said;
         }
     }
 
@@ -150,15 +162,15 @@ public sealed class DumpFile : IAsyncDisposable
         }
     }
 
-    private static async Task<string> ListenAsync(ChildProgram child, int limit, CancellationToken cancellationToken)
+    private static async Task<string> ListenAsync(Stream output, int limit, CancellationToken cancellationToken)
     {
         using var text = new MemoryStream();
         var buffer = new byte[1 << 14];
-        while (await child.Output.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) is > 0 and var n)
+        while (await output.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) is > 0 and var n)
         {
             if (text.Length + n > limit)
             {
-                throw new MoltException("ChildProgramOutputTooLong", ErrorKind.InvalidData, $"{child.Name} wrote more than {limit} bytes.", target: child.Name);
+                throw new MoltException("ChildProgramOutputTooLong", ErrorKind.InvalidData, $"pg_restore wrote more than {limit} bytes.", target: "pg_restore");
             }
 
             text.Write(buffer, 0, n);

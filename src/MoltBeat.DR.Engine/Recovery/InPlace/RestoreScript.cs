@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 using MoltBeat.DR.Engine.Archive;
@@ -21,27 +22,24 @@ internal sealed partial class RestoreScript(ClientTools tools, DumpFile dump, Re
         var list = ScratchFile.CreateInMemory();
         await using (list.ConfigureAwait(false))
         {
-            await list.Stream.WriteAsync(Encoding.UTF8.GetBytes(string.Join('\n', entries.Select(e => e.Line)) + "\n"), cancellationToken).ConfigureAwait(false);
+            // Numbers alone: the file may lie on a disk, and names are among what is encrypted.
+            await list.Stream.WriteAsync(Encoding.ASCII.GetBytes(string.Concat(entries.Select(e => string.Create(CultureInfo.InvariantCulture, $"{e.Id};\n")))), cancellationToken).ConfigureAwait(false);
             await list.Stream.FlushAsync(cancellationToken).ConfigureAwait(false);
             var arguments = new List<string> { "--section=" + section, "--exit-on-error", "--file=-", "--use-list=" + list.Path };
             arguments.AddRange(options.NoOwner ? ["--no-owner", "--no-acl"] : []);
             arguments.AddRange(options.NoTablespaces ? ["--no-tablespaces"] : []);
-            arguments.Add(dump.Path);
-            var program = ChildProgram.Start(tools.PgRestore, arguments, new Dictionary<string, string>(), observer, redirectInput: false, cancellationToken);
-            await using (program.ConfigureAwait(false))
+            await dump.ReadAsync(tools, arguments, new Dictionary<string, string>(), observer, async (script, stop) =>
             {
                 try
                 {
-                    using var lines = new StreamReader(program.Output, new UTF8Encoding(false, throwOnInvalidBytes: true), false, 1 << 16);
-                    await RunAsync(session, lines, section == "data", cancellationToken).ConfigureAwait(false);
+                    using var lines = new StreamReader(script, new UTF8Encoding(false, throwOnInvalidBytes: true), false, 1 << 16, leaveOpen: true);
+                    await RunAsync(session, lines, section == "data", stop).ConfigureAwait(false);
                 }
                 catch (PostgresException e)
                 {
                     throw new MoltException("RestoreFailed", ErrorKind.Failed, $"Restoring the {section} section failed: {e.MessageText}.", "Mend what the message names, and restore again.", options.TargetDatabase, e);
                 }
-
-                await program.CompleteAsync(cancellationToken).ConfigureAwait(false);
-            }
+            }, cancellationToken).ConfigureAwait(false);
         }
     }
 
