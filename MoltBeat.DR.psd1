@@ -20,6 +20,7 @@
     'Get-MoltBackup'
     'Get-MoltKey'
     'Get-MoltPlan'
+    'Invoke-MoltRecovery'
     'New-MoltBackup'
     'New-MoltPlan'
     'Remove-MoltBackup'

@@ -14,6 +14,7 @@ public sealed class ModuleTests : IDisposable
         "Get-MoltBackup",
         "Get-MoltKey",
         "Get-MoltPlan",
+        "Invoke-MoltRecovery",
         "New-MoltBackup",
         "New-MoltPlan",
         "Remove-MoltBackup",
