@@ -18,6 +18,7 @@ public sealed class ModuleTests : IDisposable
         "New-MoltBackup",
         "New-MoltPlan",
         "Remove-MoltBackup",
+        "Remove-MoltPreviousDatabase",
         "Restore-MoltBackup",
         "Send-MoltAlert",
         "Set-MoltBackup",
@@ -26,7 +27,9 @@ public sealed class ModuleTests : IDisposable
         "Test-MoltBackup",
         "Test-MoltKey",
         "Test-MoltPlan",
+        "Test-MoltRestore",
         "Test-MoltStore",
+        "Undo-MoltRestore",
     ];
 
     private readonly HostedModule _module = new();

@@ -11,7 +11,7 @@
 
 BeforeDiscovery {
     $script:noServer = -not $env:MOLT_TEST_DATABASE_URL
-    $script:commands = 'Copy-MoltBackup', 'Get-MoltAudit', 'Get-MoltBackup', 'Get-MoltKey', 'Get-MoltPlan', 'Invoke-MoltRecovery', 'New-MoltBackup', 'New-MoltPlan', 'Remove-MoltBackup', 'Restore-MoltBackup', 'Send-MoltAlert', 'Set-MoltBackup', 'Test-MoltAlert', 'Test-MoltAudit', 'Test-MoltBackup', 'Test-MoltKey', 'Test-MoltPlan', 'Test-MoltStore'
+    $script:commands = 'Copy-MoltBackup', 'Get-MoltAudit', 'Get-MoltBackup', 'Get-MoltKey', 'Get-MoltPlan', 'Invoke-MoltRecovery', 'New-MoltBackup', 'New-MoltPlan', 'Remove-MoltBackup', 'Remove-MoltPreviousDatabase', 'Restore-MoltBackup', 'Send-MoltAlert', 'Set-MoltBackup', 'Test-MoltAlert', 'Test-MoltAudit', 'Test-MoltBackup', 'Test-MoltKey', 'Test-MoltPlan', 'Test-MoltRestore', 'Test-MoltStore', 'Undo-MoltRestore'
     $script:conflicts = @(
         @{ Name = 'AWS.Tools.Common' }
         @{ Name = 'AWS.Tools.S3' }
@@ -33,7 +33,7 @@ Describe 'The module' {
     }
 
     It 'exports exactly its commands' {
-        (Get-Command -Module MoltBeat.DR).Name | Sort-Object | Should -Be @('Copy-MoltBackup', 'Get-MoltAudit', 'Get-MoltBackup', 'Get-MoltKey', 'Get-MoltPlan', 'Invoke-MoltRecovery', 'New-MoltBackup', 'New-MoltPlan', 'Remove-MoltBackup', 'Restore-MoltBackup', 'Send-MoltAlert', 'Set-MoltBackup', 'Test-MoltAlert', 'Test-MoltAudit', 'Test-MoltBackup', 'Test-MoltKey', 'Test-MoltPlan', 'Test-MoltStore')
+        (Get-Command -Module MoltBeat.DR).Name | Sort-Object | Should -Be @('Copy-MoltBackup', 'Get-MoltAudit', 'Get-MoltBackup', 'Get-MoltKey', 'Get-MoltPlan', 'Invoke-MoltRecovery', 'New-MoltBackup', 'New-MoltPlan', 'Remove-MoltBackup', 'Remove-MoltPreviousDatabase', 'Restore-MoltBackup', 'Send-MoltAlert', 'Set-MoltBackup', 'Test-MoltAlert', 'Test-MoltAudit', 'Test-MoltBackup', 'Test-MoltKey', 'Test-MoltPlan', 'Test-MoltRestore', 'Test-MoltStore', 'Undo-MoltRestore')
     }
 
     It 'uses approved verbs' {
@@ -187,6 +187,15 @@ Describe 'A database, backed up and restored' -Skip:$noServer {
     It 'is never restored over what is there' {
         { Get-MoltBackup -Path $folder | Restore-MoltBackup -DatabaseUrl $url -TargetDatabase $database -Confirm:$false -ErrorAction Stop } |
             Should -Throw -ErrorId 'TargetNotEmpty,*'
+    }
+
+    It 'can be put in the place of a live database, and taken back' {
+        $readiness = Get-MoltBackup -Path $folder -Latest | Test-MoltRestore -DatabaseUrl $url -Replace
+        $readiness.Go | Should -BeTrue -Because ($readiness.Failed.Message -join ' ')
+        $restore = Get-MoltBackup -Path $folder -Latest | Restore-MoltBackup -DatabaseUrl $url -Replace -Force -Confirm:$false
+        $restore.Replaced.KeptAs | Should -BeLike "${database}_before_*"
+        (Undo-MoltRestore -DatabaseUrl $url -Confirm:$false).BroughtBack | Should -Be $restore.Replaced.KeptAs
+        (Remove-MoltPreviousDatabase -DatabaseUrl $url -Confirm:$false).Of | Should -Be $database
     }
 
     It 'runs as a job' {

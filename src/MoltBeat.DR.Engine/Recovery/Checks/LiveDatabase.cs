@@ -60,6 +60,6 @@ internal sealed record LiveDatabase
         Settings = Properties.Settings,
     };
 
-    /// <summary>SQL condition on pg_stat_activity a: sessions that would have to end.</summary>
-    public string Sessions => string.Create(CultureInfo.InvariantCulture, $"a.datid = {Oid} AND a.backend_type NOT IN ('autovacuum worker', 'parallel worker') AND a.pid <> pg_backend_pid() AND a.application_name NOT LIKE 'MoltBeat.DR restore%'");
+    /// <summary>SQL condition on pg_stat_activity a: sessions that would have to end. Whoever is no superuser does not see what kind of process others' are.</summary>
+    public string Sessions => string.Create(CultureInfo.InvariantCulture, $"a.datid = {Oid} AND a.usesysid IS NOT NULL AND coalesce(a.backend_type, '') <> 'parallel worker' AND a.pid <> pg_backend_pid() AND a.application_name NOT LIKE 'MoltBeat.DR restore%'");
 }

@@ -22,7 +22,7 @@ internal static class PreviousDatabases
         await DatabaseCatalog.ReadAsync(connection, """
             SELECT d.oid, d.datname::text, shobj_description(d.oid, 'pg_database'),
                    CASE WHEN has_database_privilege(d.oid, 'CONNECT') OR pg_has_role('pg_read_all_stats', 'USAGE') THEN pg_database_size(d.oid) END,
-                   (SELECT count(*)::int FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid AND a.backend_type <> 'autovacuum worker')
+                   (SELECT count(*)::int FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid AND a.usesysid IS NOT NULL)
             FROM pg_catalog.pg_database d WHERE shobj_description(d.oid, 'pg_database') IS NOT NULL
             """, row =>
         {

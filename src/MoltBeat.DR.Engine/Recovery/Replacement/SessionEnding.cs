@@ -32,12 +32,12 @@ internal sealed class SessionEnding(NpgsqlConnection session, int renamer, IRead
 
     private async Task OnceAsync()
     {
-        // An autovacuum worker is ended by the renaming itself, a parallel worker ends with its leader.
+        // An autovacuum worker, which is nobody's, is ended by the renaming itself; a parallel worker ends with its leader.
         var found = new List<EndedSession>();
         await DatabaseCatalog.ReadAsync(session, string.Create(CultureInfo.InvariantCulture, $"""
             SELECT a.pid, coalesce(a.usename, '')::text, coalesce(a.application_name, ''), coalesce(host(a.client_addr), '')
             FROM pg_catalog.pg_stat_activity a
-            WHERE a.datid IN ({string.Join(", ", databases)}) AND a.backend_type NOT IN ('autovacuum worker', 'parallel worker') AND a.pid NOT IN ({renamer}, pg_backend_pid())
+            WHERE a.datid IN ({string.Join(", ", databases)}) AND a.usesysid IS NOT NULL AND coalesce(a.backend_type, '') <> 'parallel worker' AND a.pid NOT IN ({renamer}, pg_backend_pid())
               AND EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = {renamer} AND l.granted AND l.locktype = 'object'
                           AND l.classid = 'pg_catalog.pg_database'::regclass AND l.objid = a.datid AND l.mode = 'AccessExclusiveLock')
             """), row => found.Add(new EndedSession(row.GetInt32(0), row.GetString(1), row.GetString(2), row.GetString(3))), CancellationToken.None).ConfigureAwait(false);
