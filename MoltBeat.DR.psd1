@@ -16,6 +16,7 @@
   VariablesToExport    = @()
   CmdletsToExport      = @(
     'Copy-MoltBackup'
+    'Export-MoltRecoveryKit'
     'Get-MoltAudit'
     'Get-MoltBackup'
     'Get-MoltKey'

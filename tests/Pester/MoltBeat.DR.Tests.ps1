@@ -11,7 +11,7 @@
 
 BeforeDiscovery {
     $script:noServer = -not $env:MOLT_TEST_DATABASE_URL
-    $script:commands = 'Copy-MoltBackup', 'Get-MoltAudit', 'Get-MoltBackup', 'Get-MoltKey', 'Get-MoltPlan', 'Invoke-MoltRecovery', 'New-MoltBackup', 'New-MoltPlan', 'Remove-MoltBackup', 'Remove-MoltPreviousDatabase', 'Restore-MoltBackup', 'Send-MoltAlert', 'Set-MoltBackup', 'Test-MoltAlert', 'Test-MoltAudit', 'Test-MoltBackup', 'Test-MoltKey', 'Test-MoltPlan', 'Test-MoltRestore', 'Test-MoltStore', 'Undo-MoltRestore'
+    $script:commands = 'Copy-MoltBackup', 'Export-MoltRecoveryKit', 'Get-MoltAudit', 'Get-MoltBackup', 'Get-MoltKey', 'Get-MoltPlan', 'Invoke-MoltRecovery', 'New-MoltBackup', 'New-MoltPlan', 'Remove-MoltBackup', 'Remove-MoltPreviousDatabase', 'Restore-MoltBackup', 'Send-MoltAlert', 'Set-MoltBackup', 'Test-MoltAlert', 'Test-MoltAudit', 'Test-MoltBackup', 'Test-MoltKey', 'Test-MoltPlan', 'Test-MoltRestore', 'Test-MoltStore', 'Undo-MoltRestore'
     $script:conflicts = @(
         @{ Name = 'AWS.Tools.Common' }
         @{ Name = 'AWS.Tools.S3' }
@@ -33,7 +33,7 @@ Describe 'The module' {
     }
 
     It 'exports exactly its commands' {
-        (Get-Command -Module MoltBeat.DR).Name | Sort-Object | Should -Be @('Copy-MoltBackup', 'Get-MoltAudit', 'Get-MoltBackup', 'Get-MoltKey', 'Get-MoltPlan', 'Invoke-MoltRecovery', 'New-MoltBackup', 'New-MoltPlan', 'Remove-MoltBackup', 'Remove-MoltPreviousDatabase', 'Restore-MoltBackup', 'Send-MoltAlert', 'Set-MoltBackup', 'Test-MoltAlert', 'Test-MoltAudit', 'Test-MoltBackup', 'Test-MoltKey', 'Test-MoltPlan', 'Test-MoltRestore', 'Test-MoltStore', 'Undo-MoltRestore')
+        (Get-Command -Module MoltBeat.DR).Name | Sort-Object | Should -Be @('Copy-MoltBackup', 'Export-MoltRecoveryKit', 'Get-MoltAudit', 'Get-MoltBackup', 'Get-MoltKey', 'Get-MoltPlan', 'Invoke-MoltRecovery', 'New-MoltBackup', 'New-MoltPlan', 'Remove-MoltBackup', 'Remove-MoltPreviousDatabase', 'Restore-MoltBackup', 'Send-MoltAlert', 'Set-MoltBackup', 'Test-MoltAlert', 'Test-MoltAudit', 'Test-MoltBackup', 'Test-MoltKey', 'Test-MoltPlan', 'Test-MoltRestore', 'Test-MoltStore', 'Undo-MoltRestore')
     }
 
     It 'uses approved verbs' {
