@@ -17,6 +17,7 @@
   CmdletsToExport      = @(
     'Compare-MoltBackup'
     'Copy-MoltBackup'
+    'Export-MoltRecoveryKit'
     'Find-MoltRow'
     'Get-MoltAudit'
     'Get-MoltBackup'
@@ -24,6 +25,7 @@
     'Get-MoltPlan'
     'Get-MoltSchedule'
     'Invoke-MoltJob'
+    'Invoke-MoltRecovery'
     'New-MoltBackup'
     'New-MoltPlan'
     'Protect-MoltBackup'

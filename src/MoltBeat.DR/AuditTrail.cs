@@ -46,7 +46,7 @@ internal sealed class AuditTrail(Cmdlet cmdlet, AuditSettings settings, string n
     /// <summary>Errors of safeguards: nothing was done, and that was right.</summary>
     private static readonly HashSet<string> s_safeguards = new(StringComparer.Ordinal)
     {
-        "AuditNotWritable", "CannotAsk", "NotConfirmed", "BackupPinned", "BackupInUse", "BackupLocked", "LastGoodBackup", "RetentionWouldRemoveAll", "TargetNotEmpty", "PlanExists",
+        "AuditNotWritable", "CannotAsk", "NotConfirmed", "BackupPinned", "BackupInUse", "BackupLocked", "LastGoodBackup", "RetentionWouldRemoveAll", "TargetNotEmpty", "PlanExists", "RecoveryBusy", "RecoveryNotRecorded",
     };
 
     private static readonly Lock s_gate = new();

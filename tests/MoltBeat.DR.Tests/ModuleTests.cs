@@ -11,6 +11,7 @@ public sealed class ModuleTests : IDisposable
     [
         "Compare-MoltBackup",
         "Copy-MoltBackup",
+        "Export-MoltRecoveryKit",
         "Find-MoltRow",
         "Get-MoltAudit",
         "Get-MoltBackup",
@@ -18,6 +19,7 @@ public sealed class ModuleTests : IDisposable
         "Get-MoltPlan",
         "Get-MoltSchedule",
         "Invoke-MoltJob",
+        "Invoke-MoltRecovery",
         "New-MoltBackup",
         "New-MoltPlan",
         "Protect-MoltBackup",

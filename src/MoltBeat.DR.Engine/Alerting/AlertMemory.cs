@@ -123,7 +123,7 @@ internal sealed class AlertMemory
     {
         try
         {
-            AlertFiles.Write(path, JsonSerializer.SerializeToUtf8Bytes(content, AlertJson.Default.AlertMemoryFile));
+            PrivateFiles.Write(path, JsonSerializer.SerializeToUtf8Bytes(content, AlertJson.Default.AlertMemoryFile));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

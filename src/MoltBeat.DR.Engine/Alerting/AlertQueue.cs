@@ -97,7 +97,7 @@ internal sealed class AlertQueue(AlertRoute route, AlertSettings settings)
             return (AlertStatus.Waiting, "another process is sending on this route");
         }
 
-        if (AlertFiles.IsOpen(spool.Folder))
+        if (PrivateFiles.IsOpen(spool.Folder))
         {
             notes.Add($"others may write to the spool {spool.Folder}: chmod 0700 '{spool.Folder}'");
         }

@@ -42,12 +42,12 @@ internal sealed class AlertSpool
     /// <exception cref="IOException">It cannot be written, or there is no room; then it is not there.</exception>
     public string Add(Alert alert)
     {
-        AlertFiles.MakeFolder(Folder);
+        PrivateFiles.MakeFolder(Folder);
         using var held = Wait(Path.Combine(Folder, "add.lock"));
-        foreach (var left in Directory.EnumerateFiles(Folder, "0*" + AlertFiles.PartialExtension))
+        foreach (var left in Directory.EnumerateFiles(Folder, "0*" + PrivateFiles.PartialExtension))
         {
             // Of a writer that died: whoever holds the lock is the only one.
-            AlertFiles.TryDelete(left);
+            PrivateFiles.TryDelete(left);
         }
 
         var waiting = Entries(Folder);
@@ -57,7 +57,7 @@ internal sealed class AlertSpool
         }
 
         var name = string.Create(CultureInfo.InvariantCulture, $"{(waiting.Count > 0 ? Number(waiting[^1]) : 0) + 1:D12}-{alert.Id}{Extension}");
-        AlertFiles.Write(Path.Combine(Folder, name), JsonSerializer.SerializeToUtf8Bytes(alert, AlertJson.Default.Alert));
+        PrivateFiles.Write(Path.Combine(Folder, name), JsonSerializer.SerializeToUtf8Bytes(alert, AlertJson.Default.Alert));
         return name;
     }
 
@@ -68,8 +68,8 @@ internal sealed class AlertSpool
     /// <summary>Whoever sends holds this; null while somebody else does.</summary>
     public FileStream? TryLock()
     {
-        AlertFiles.MakeFolder(Folder);
-        return AlertFiles.TryLock(Path.Combine(Folder, "send.lock"));
+        PrivateFiles.MakeFolder(Folder);
+        return PrivateFiles.TryLock(Path.Combine(Folder, "send.lock"));
     }
 
     /// <summary>Reads an entry. One that is damaged yields false.</summary>
@@ -99,11 +99,11 @@ internal sealed class AlertSpool
     /// <summary>Puts an entry where somebody can look at it. The oldest leave when there are many.</summary>
     public void SetAside(string name)
     {
-        AlertFiles.MakeFolder(Refused);
+        PrivateFiles.MakeFolder(Refused);
         File.Move(Path.Combine(Folder, name), Path.Combine(Refused, name), overwrite: true);
         foreach (var old in Entries(Refused).SkipLast(MostSetAside))
         {
-            AlertFiles.TryDelete(Path.Combine(Refused, old));
+            PrivateFiles.TryDelete(Path.Combine(Refused, old));
         }
     }
 
@@ -140,7 +140,7 @@ internal sealed class AlertSpool
         var until = Environment.TickCount64 + (long)s_patience.TotalMilliseconds;
         while (true)
         {
-            if (AlertFiles.TryLock(path) is { } held)
+            if (PrivateFiles.TryLock(path) is { } held)
             {
                 return held;
             }

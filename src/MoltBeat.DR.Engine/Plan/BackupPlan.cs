@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace MoltBeat.DR.Engine.Plan;
@@ -50,10 +49,13 @@ public sealed record BackupPlan(int Version, int MinimumCopies = 1)
 
     public PlannedAlerts Alerts { get => field ?? new PlannedAlerts(); init; }
 
-    // What later parts of the module will take from the plan. Kept as written; PlanReserved says that it has no effect yet.
-    public JsonElement? Hooks { get; init; }
+    /// <summary>How the application is stopped, started and looked at.</summary>
+    public PlannedHooks Hooks { get => field ?? new PlannedHooks(); init; }
 
-    public JsonElement? Objectives { get; init; }
+    public PlannedObjectives Objectives { get => field ?? new PlannedObjectives(); init; }
+
+    /// <summary>Who is told of a recovery, and who holds the keys.</summary>
+    public IReadOnlyList<PlannedContact> Contacts { get => field ?? []; init; }
 
     /// <summary>The stores as what opens them takes them, in the plan's order, each under its name in the plan.</summary>
     /// <exception cref="MoltException"><c>StoreInvalid</c>; never of a plan that <see cref="PlanReader"/> has read.</exception>

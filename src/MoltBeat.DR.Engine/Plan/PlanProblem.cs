@@ -53,5 +53,5 @@ public static class PlanCheckNames
     public const string Redis = "Redis";
     public const string Audit = "Audit";
     public const string Alerts = "Alerts";
-    public const string Reserved = "Reserved";
+    public const string Recovery = "Recovery";
 }

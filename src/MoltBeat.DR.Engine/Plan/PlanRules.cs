@@ -13,7 +13,7 @@ internal static partial class PlanRules
 
     /// <param name="plan">Of the right form.</param>
     public static IEnumerable<PlanProblem> Check(BackupPlan plan)
-        => Version(plan).Concat(Databases(plan)).Concat(Stores(plan)).Concat(Copies(plan)).Concat(Kinds(plan)).Concat(Retention(plan.Retention)).Concat(Jobs(plan.Jobs)).Concat(Environment(plan)).Concat(Folders(plan)).Concat(Redis(plan)).Concat(PlanKeys.Check(plan)).Concat(Audit(plan)).Concat(PlanAlerts.Of(plan.Alerts));
+        => Version(plan).Concat(Databases(plan)).Concat(Stores(plan)).Concat(Copies(plan)).Concat(Kinds(plan)).Concat(Retention(plan.Retention)).Concat(Jobs(plan.Jobs)).Concat(Environment(plan)).Concat(Folders(plan)).Concat(Redis(plan)).Concat(PlanKeys.Check(plan)).Concat(Audit(plan)).Concat(PlanAlerts.Of(plan.Alerts)).Concat(PlanRecovery.Of(plan));
 
     /// <summary>The same place however it is written.</summary>
     public static string Identity(StoreSettings store)

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 
 namespace MoltBeat.DR.Engine.Plan;
 
@@ -63,7 +62,7 @@ public sealed class PlanTest
         test.Beside(PlanCheckNames.Redis, problems, plan?.Redis, r => test.CheckRedis(r, checkRedisUrl));
         test.Audit(plan, problems);
         test.Alerts(plan, problems);
-        test.Reserved(plan);
+        test.Recovery(plan, problems);
         return new PlanTestResult(file?.Path ?? VariablePlan.Source(around), file?.Path, test.checks);
     }
 
@@ -513,29 +512,26 @@ public sealed class PlanTest
         }
     }
 
-    private void Reserved(BackupPlan? plan)
+    private void Recovery(BackupPlan? plan, IReadOnlyList<PlanProblem> problems)
     {
-        const string name = PlanCheckNames.Reserved;
+        const string name = PlanCheckNames.Recovery;
+        if (Failed(name, problems))
+        {
+            return;
+        }
+
         if (plan is null)
         {
             Skip(name, NoPlan);
             return;
         }
 
-        (string Name, JsonElement? Value)[] sections =
-        [
-            ("hooks", plan.Hooks), ("objectives", plan.Objectives),
-        ];
-        var present = sections.Where(s => s.Value is not null).ToList();
-        foreach (var section in present)
+        if (plan.Hooks.Stop.Count > 0 != plan.Hooks.Start.Count > 0)
         {
-            Warn(name, $"{section.Name} has no effect yet: this version of the module does nothing with it", "Do not rely on it.");
+            Warn(name, plan.Hooks.Stop.Count > 0 ? "the application is stopped for a recovery, and nothing says how it is started" : "the application is started after a recovery, and nothing says how it is stopped", "Write both, hooks.stop and hooks.start.");
         }
 
-        if (present.Count == 0)
-        {
-            Pass(name, "everything in it has an effect");
-        }
+        Pass(name, string.Join("; ", Enum.GetValues<RecoveryScenario>().Select(s => string.Create(CultureInfo.InvariantCulture, $"{s}: {plan.Objectives.PriorityOf(s)}, {plan.Objectives.RtoOf(s).TotalMinutes} min"))));
     }
 
     private bool Failed(string name, IReadOnlyList<PlanProblem> problems)

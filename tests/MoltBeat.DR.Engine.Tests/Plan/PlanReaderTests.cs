@@ -22,7 +22,7 @@ public class PlanReaderTests
               "retention": { "daily": { "keep": "14d", "atLeast": 5 }, "monthly": { "keep": "P1Y" }, "manual": { "keep": "forever", "atLeast": 0 } },
               "environment": ["/srv/*/.env", { "path": "/etc/shop.key", "name": "key" }],
               "folders": [{ "name": "uploads", "path": "/srv/uploads", "exclude": ["*.bak", "!*.log"], "maximumBytes": 5000000000 }, { "name": "other", "path": "/srv/other" }],
-              "hooks": { "anything": ["goes", /* here, too */ { "here": null },] }, /* and here */
+              "hooks": { "stop": [{ "command": ["/bin/true", /* here, too */ "x",] }] }, /* and here */
             }
             """);
         var database = Assert.Single(plan.Databases);
@@ -44,7 +44,7 @@ public class PlanReaderTests
         Assert.Equal(("/srv/uploads", 5_000_000_000L), (plan.Folders[0].Path, plan.Folders[0].MaximumBytes));
         Assert.Equal(["*.bak", "!*.log"], plan.Folders[0].Exclude);
         Assert.Empty(plan.Folders[1].Exclude);
-        Assert.Equal("goes", plan.Hooks!.Value.GetProperty("anything")[0].GetString());
+        Assert.Equal(["/bin/true", "x"], plan.Hooks.Stop[0].Line("stop"));
     }
 
     [Fact]
@@ -74,7 +74,7 @@ public class PlanReaderTests
     [InlineData("""{ "version": 1, "stores": [{ "name": "a", "location": "/a", "regoin": "x" }] }""", "$.stores[0].regoin", "no such property")]
     [InlineData("""{ "version": 1, "a b\n'": 1 }""", "$['a b??']", "no such property")]
     [InlineData("""{ "version": 1, "version": 1 }""", "$.version", "twice")]
-    [InlineData("""{ "version": 1, "hooks": { "a": 1, "a": 2 } }""", "$.hooks.a", "twice")]
+    [InlineData("""{ "version": 1, "hooks": { "stop": [], "stop": [] } }""", "$.hooks.stop", "twice")]
     [InlineData("""{ "version": 1, "stores": {} }""", "$.stores", "a list")]
     [InlineData("""{ "version": 1, "stores": null }""", "$.stores", "a list")]
     [InlineData("""{ "version": 1, "stores": [null] }""", "$.stores[0]", "an object")]
@@ -207,7 +207,7 @@ public class PlanReaderTests
     [InlineData("host=h dbname=d user=u passfile=/etc/molt/pgpass")]
     [InlineData("postgresql://u%40corp@h/d")]
     public void A_URL_without_a_password_is_not_taken_for_one_with(string url)
-        => Assert.Equal(url, Assert.Single(Read($$"""{ "version": 1, "databases": [{ "name": "a", "url": "{{url}}" }], "hooks": { "token": "env:T" } }""").Databases).Url);
+        => Assert.Equal(url, Assert.Single(Read($$"""{ "version": 1, "databases": [{ "name": "a", "url": "{{url}}" }] }""").Databases).Url);
 
     [Fact]
     public void A_syntax_error_quotes_nothing_of_the_file()

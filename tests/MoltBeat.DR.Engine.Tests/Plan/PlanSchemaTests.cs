@@ -30,6 +30,13 @@ public class PlanSchemaTests
     [InlineData(typeof(PlannedJobs), "jobs")]
     [InlineData(typeof(PlannedJob), "job")]
     [InlineData(typeof(PlannedAlerts), "alerts")]
+    [InlineData(typeof(PlannedHooks), "hooks")]
+    [InlineData(typeof(PlannedHook), "hook")]
+    [InlineData(typeof(PlannedHealth), "health")]
+    [InlineData(typeof(PlannedObjectives), "objectives")]
+    [InlineData(typeof(PlannedPriority), "priority")]
+    [InlineData(typeof(PlannedScenario), "scenario")]
+    [InlineData(typeof(PlannedContact), "contact")]
     [InlineData(typeof(PlannedRoute), "route")]
     [InlineData(typeof(PlannedAlertRule), "alertRule")]
     public void The_schema_and_the_records_have_the_same_properties(Type type, string definition)

@@ -1,7 +1,7 @@
-namespace MoltBeat.DR.Engine.Alerting;
+namespace MoltBeat.DR.Engine;
 
 /// <summary>Files that only their owner may read, and that are whole or not there.</summary>
-internal static class AlertFiles
+internal static class PrivateFiles
 {
     public const string PartialExtension = ".partial";
 
