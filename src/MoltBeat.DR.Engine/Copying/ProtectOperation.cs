@@ -90,7 +90,7 @@ public sealed class ProtectOperation
             }
 
             await CheckSignatureAsync(source, cancellationToken).ConfigureAwait(false);
-            var made = await FindMadeAsync(source, oldName, wanted, cancellationToken).ConfigureAwait(false);
+            var made = await new EarlierProtection(source, wanted, options.Signer is not null, options.Verifier, observer).FindAsync(copies, oldName, cancellationToken).ConfigureAwait(false);
             var plan = new ProtectPlan
             {
                 Database = source.Manifest.Database,
@@ -160,6 +160,11 @@ public sealed class ProtectOperation
 
         var made = copies[first.Value].Store;
         await ProveAsync(made, plan.Name, cancellationToken).ConfigureAwait(false);
+        if (status == ProtectStatus.AlreadyThere && proven.Count > 0)
+        {
+            await CompareAsync(source, contents, plan, seal, made, copies[from].Name, cancellationToken).ConfigureAwait(false);
+        }
+
         List<ProtectResult> results = [];
         foreach (var copy in copies)
         {
@@ -179,56 +184,6 @@ public sealed class ProtectOperation
         return results;
     }
 
-    /// <summary>What an earlier run has made and verified, of the very same archive for the very same recipients.</summary>
-    /// <returns>Whose store has it, and its name; null when none has.</returns>
-    private async Task<(int At, string Name)?> FindMadeAsync(ArchiveReader source, string oldName, IReadOnlyList<RecipientInfo> wanted, CancellationToken cancellationToken)
-    {
-        var stem = ProtectPlan.StemOf(oldName);
-        for (var i = 0; i < copies.Count; i++)
-        {
-            var store = copies[i].Store;
-            await foreach (var file in store.ListAsync(cancellationToken).ConfigureAwait(false))
-            {
-                if (file.Name != oldName && ProtectPlan.StemOf(file.Name) == stem && await IsMadeAsync(store, file, source, wanted, cancellationToken).ConfigureAwait(false))
-                {
-                    return (i, file.Name);
-                }
-            }
-        }
-
-        return null;
-    }
-
-    private async Task<bool> IsMadeAsync(IBackupStore store, StoredFile file, ArchiveReader source, IReadOnlyList<RecipientInfo> wanted, CancellationToken cancellationToken)
-    {
-        try
-        {
-            var access = new ArchiveAccess(Verifier: options.Signer is null ? null : options.Verifier);
-            var archive = await ArchiveReader.OpenAsync(await store.OpenAsync(file, manifestOnly: true, cancellationToken).ConfigureAwait(false), cancellationToken, access).ConfigureAwait(false);
-            await using (archive.ConfigureAwait(false))
-            {
-                if (archive.Manifest.Id != source.Manifest.Id || archive.Manifest.ProtectedFrom?.ManifestSha256 != source.Index.ManifestSha256
-                    || !archive.Manifest.Recipients.SequenceEqual(wanted) || archive.Signature is null != options.Signer is null)
-                {
-                    return false;
-                }
-            }
-
-            if ((await new BackupCatalog(store).ReadAsync(file.Name, cancellationToken).ConfigureAwait(false)).Verification is { Passed: true })
-            {
-                return true;
-            }
-
-            observer.Warning($"{file.Location} was made of {source.Location} by a run that did not come to verify it. It is left alone; remove it with Remove-MoltBackup.");
-            return false;
-        }
-        catch (MoltException e)
-        {
-            observer.Verbose($"{file.Location} is not what an earlier run made: {e.Message}");
-            return false;
-        }
-    }
-
     private async Task MakeAsync(ArchiveReader source, Contents contents, ProtectPlan plan, OpenPgpSeal seal, IBackupStore store, string sourceName, CancellationToken cancellationToken)
     {
         foreach (var swept in await store.SweepAsync(ProtectPlan.StemOf(plan.Name) + "_k", cancellationToken).ConfigureAwait(false))
@@ -238,15 +193,37 @@ public sealed class ProtectOperation
 
         var resealer = new Resealer(source, contents, seal, plan.Name, observer);
         var output = await store.CreateAsync(plan.Name, new NewArchive(source.Manifest.Created, source.Length + (source.Length >> 6) + (1 << 20)), cancellationToken).ConfigureAwait(false);
-        await resealer.WriteAsync(output, sourceName, newCanary: plan.Lost.Count > 0 || options.Only, options.Signer, cancellationToken).ConfigureAwait(false);
+        await resealer.WriteAsync(output, sourceName, NewCanary(plan), options.Signer, cancellationToken).ConfigureAwait(false);
         using var opener = seal.Opener();
-        var check = await VerificationOperation.RunAsync(store, plan.Name, new VerificationOptions { Access = new ArchiveAccess(opener), PlainDigests = resealer.Digests }, observer, cancellationToken).ConfigureAwait(false);
-        if (!check.Passed && check.Failed.Any(c => c.Name != "Age"))
+        if (await CheckAsync(store, plan.Name, opener, resealer.Digests, cancellationToken).ConfigureAwait(false) is { } wrong)
         {
             await store.DeleteAsync(plan.Name, CancellationToken.None).ConfigureAwait(false);
-            throw new MoltException("ProtectFailed", ErrorKind.InvalidData, $"What was written to {check.Path} is not what was read, and was removed again: {string.Join("; ", check.Failed.Select(c => c.Detail))}. The old archive is as it was.",
-                "The store, or this machine, damages what it gets: look at its disks and memory.", check.Path);
+            throw new MoltException("ProtectFailed", ErrorKind.InvalidData, $"What was written to {store.Settings.ItemLocation(plan.Name)} is not what was read, and was removed again: {wrong}. The old archive is as it was.",
+                "The store, or this machine, damages what it gets: look at its disks and memory.", store.Settings.ItemLocation(plan.Name));
         }
+    }
+
+    /// <summary>Whoever writes to the store can put an archive there that says it was made of this one: it is read and held against what it should be.</summary>
+    private async Task CompareAsync(ArchiveReader source, Contents contents, ProtectPlan plan, OpenPgpSeal seal, IBackupStore store, string sourceName, CancellationToken cancellationToken)
+    {
+        var resealer = new Resealer(source, contents, seal, plan.Name, observer);
+        await resealer.WriteAsync(new NoOutput(), sourceName, NewCanary(plan), null, cancellationToken).ConfigureAwait(false);
+        if (await CheckAsync(store, plan.Name, options.Keys, resealer.LastingDigests, cancellationToken).ConfigureAwait(false) is { } wrong)
+        {
+            var location = store.Settings.ItemLocation(plan.Name);
+            throw new MoltException("ProtectFailed", ErrorKind.InvalidData, $"{location} says that it was made of {source.Location}, and is not the same backup: {wrong}. Both were left alone.",
+                "Find out who writes into the store. Move that archive away, and do this again.", location);
+        }
+    }
+
+    private bool NewCanary(ProtectPlan plan) => plan.Lost.Count > 0 || options.Only;
+
+    /// <returns>What is wrong with it, in a sentence; null when nothing is.</returns>
+    private async Task<string?> CheckAsync(IBackupStore store, string name, IMemberOpener opener, IReadOnlyDictionary<string, string> digests, CancellationToken cancellationToken)
+    {
+        var check = await VerificationOperation.RunAsync(store, name, new VerificationOptions { Access = new ArchiveAccess(opener), PlainDigests = digests }, observer, cancellationToken).ConfigureAwait(false);
+        var failed = check.Failed.Where(c => c.Name != "Age").ToList();
+        return failed.Count == 0 ? null : string.Join("; ", failed.Select(c => c.Detail));
     }
 
     /// <summary>Has the private keys at hand open the new archive, and keeps beside it which did.</summary>
@@ -272,17 +249,8 @@ public sealed class ProtectOperation
         }
 
         // It came with an earlier run, which may not have come to look at it.
-        var there = await new BackupCatalog(to).ReadAsync(name, cancellationToken).ConfigureAwait(false);
-        if (there.Verification is not { Passed: true })
-        {
-            var check = await VerificationOperation.RunAsync(to, name, new VerificationOptions(), observer, cancellationToken).ConfigureAwait(false);
-            if (!check.Passed)
-            {
-                throw ArchiveReader.Damaged(check.Path, string.Join("; ", check.Failed.Select(c => c.Detail)));
-            }
-        }
-
-        return ProtectStatus.AlreadyThere;
+        var check = await VerificationOperation.RunAsync(to, name, new VerificationOptions(), observer, cancellationToken).ConfigureAwait(false);
+        return check.Passed ? ProtectStatus.AlreadyThere : throw ArchiveReader.Damaged(check.Path, string.Join("; ", check.Failed.Select(c => c.Detail)));
     }
 
     private async Task<(OldArchiveStatus Status, string Reason)> FinishOldAsync(ArchiveReader source, (IBackupStore Store, string Name) old, string name, CancellationToken cancellationToken)

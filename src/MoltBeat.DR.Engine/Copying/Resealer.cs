@@ -24,9 +24,13 @@ internal sealed class Resealer(ArchiveReader source, Contents contents, OpenPgpS
     private readonly Dictionary<string, string> digests = new(StringComparer.Ordinal);
     private readonly byte[] buffer = new byte[Piece];
     private long done;
+    private bool canaryIsNew;
 
-    /// <summary>SHA-256 of the plain bytes of each encrypted member of the new archive, by plain names.</summary>
+    /// <summary>SHA-256 of the plain bytes of each member of the new archive, by plain names.</summary>
     public IReadOnlyDictionary<string, string> Digests => digests;
+
+    /// <summary>The same, but for a canary that has a new text each time.</summary>
+    public IReadOnlyDictionary<string, string> LastingDigests => digests.Where(d => d.Key != ArchiveFormat.Canary || !canaryIsNew).ToDictionary(StringComparer.Ordinal);
 
     /// <summary>Writes and publishes it.</summary>
     /// <param name="output">Where to; closed at the end.</param>
@@ -51,15 +55,15 @@ internal sealed class Resealer(ArchiveReader source, Contents contents, OpenPgpS
                 {
                     case ArchiveFormat.Readme:
                         var kinds = contents.Extras.Select(e => e.Kind).Distinct().ToList();
-                        await archive.AddAsync(plain, StockTools.Readme(name, before.Id, contents.Database, before.Server.Version, before.Created, seal.Recipients, kinds), cancellationToken).ConfigureAwait(false);
+                        await AddAsync(archive, plain, StockTools.Readme(name, before.Id, contents.Database, before.Server.Version, before.Created, seal.Recipients, kinds), cancellationToken).ConfigureAwait(false);
                         break;
                     case ArchiveFormat.RestoreScript when !source.Encrypted:
-                        await archive.AddAsync(plain, StockTools.RestoreScript([], encrypted: true), cancellationToken, executable: true).ConfigureAwait(false);
+                        await AddAsync(archive, plain, StockTools.RestoreScript([], encrypted: true), cancellationToken, executable: true).ConfigureAwait(false);
                         await AddAsync(archive, ArchiveFormat.RestoreDetails, StockTools.RestoreDetails(contents, before.Server.VersionNumber), cancellationToken).ConfigureAwait(false);
                         canary = await AddCanaryAsync(archive, cancellationToken).ConfigureAwait(false);
                         break;
                     case ArchiveFormat.RestoreScript:
-                        await archive.AddAsync(plain, await ReadAsync(member, cancellationToken).ConfigureAwait(false), cancellationToken, executable: true).ConfigureAwait(false);
+                        await AddAsync(archive, plain, await ReadAsync(member, cancellationToken).ConfigureAwait(false), cancellationToken, executable: true).ConfigureAwait(false);
                         break;
                     case ArchiveFormat.Canary when newCanary:
                         canary = await AddCanaryAsync(archive, cancellationToken).ConfigureAwait(false);
@@ -103,13 +107,14 @@ internal sealed class Resealer(ArchiveReader source, Contents contents, OpenPgpS
     private async Task<string> AddCanaryAsync(ArchiveWriter archive, CancellationToken cancellationToken)
     {
         await AddAsync(archive, ArchiveFormat.Canary, Encoding.ASCII.GetBytes(RandomNumberGenerator.GetHexString(64, lowercase: true) + "\n"), cancellationToken).ConfigureAwait(false);
+        canaryIsNew = true;
         return digests[ArchiveFormat.Canary];
     }
 
-    private async Task AddAsync(ArchiveWriter archive, string member, byte[] content, CancellationToken cancellationToken)
+    private async Task AddAsync(ArchiveWriter archive, string member, byte[] content, CancellationToken cancellationToken, bool executable = false)
     {
         digests[member] = Convert.ToHexStringLower(SHA256.HashData(content));
-        await archive.AddAsync(member, content, cancellationToken).ConfigureAwait(false);
+        await archive.AddAsync(member, content, cancellationToken, executable).ConfigureAwait(false);
     }
 
     private async Task CopyAsync(ArchiveWriter archive, MemberInfo from, string to, CancellationToken cancellationToken)

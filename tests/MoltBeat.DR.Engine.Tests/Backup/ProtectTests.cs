@@ -286,6 +286,36 @@ public sealed class ProtectTests(PostgresFixture postgres, GnuPgFixture gnuPg, C
     }
 
     [Theory]
+    [InlineData(ArchiveFormat.RestoreScript)]
+    [InlineData("rows")]
+    public async Task An_archive_that_only_says_it_was_made_of_this_one_does_not_take_its_place(string what)
+    {
+        var keys = await gnuPg.KeysAsync();
+        await using var source = await SmallAsync();
+        var backup = await SealedAsync(source, keys.Rsa);
+        var made = await ProtectAsync(backup, keys, keys.Rsa, [keys.Curve], o => o with { KeepOld = true });
+        Assert.Equal(OldArchiveStatus.Kept, made.Old);
+
+        // Whoever may write to the store has the public keys, and the manifest of the old archive.
+        var forged = new ArchiveEditor(await File.ReadAllBytesAsync(made.Path, Cancel));
+        if (what == ArchiveFormat.RestoreScript)
+        {
+            forged[what] = "#!/bin/sh\necho gotcha\n"u8.ToArray();
+        }
+        else
+        {
+            using var seal = new OpenPgpSeal(await keys.RecipientsAsync(keys.Rsa, keys.Curve));
+            forged[forged.Names.First(n => n.StartsWith(ArchiveFormat.DataFolder, StringComparison.Ordinal))] = seal.Seal("other rows"u8);
+        }
+
+        await File.WriteAllBytesAsync(made.Path, forged.Build(), Cancel);
+        var whole = Hash(await File.ReadAllBytesAsync(backup.Path, Cancel));
+        Assert.Equal("ProtectFailed", await Messages.IdAsync(() => ProtectAsync(backup, keys, keys.Rsa, [keys.Curve])));
+        Assert.Equal(whole, Hash(await File.ReadAllBytesAsync(backup.Path, Cancel)));
+        Assert.True(File.Exists(made.Path));
+    }
+
+    [Theory]
     [InlineData(0.2)]
     [InlineData(0.9)]
     public async Task Stopped_in_the_midst_nothing_is_left_and_the_old_archive_is_whole(double at)
