@@ -16,6 +16,7 @@
   VariablesToExport    = @()
   CmdletsToExport      = @(
     'Copy-MoltBackup'
+    'Export-MoltBackup'
     'Get-MoltAudit'
     'Get-MoltBackup'
     'Get-MoltKey'
