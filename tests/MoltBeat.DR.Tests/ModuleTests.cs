@@ -10,6 +10,7 @@ public sealed class ModuleTests : IDisposable
     private static readonly string[] Commands =
     [
         "Copy-MoltBackup",
+        "Export-MoltBackup",
         "Get-MoltAudit",
         "Get-MoltBackup",
         "Get-MoltKey",

@@ -88,23 +88,20 @@ internal sealed partial class DumpScanner(string location)
                 continue;
             }
 
-            var wasCommand = state == State.Command;
             if (state is State.Sql or State.Dash or State.Slash && bytes[i] == '\\')
             {
                 passed?.Write(bytes[from..i]);
-                state = State.Command;
+                (state, from) = (State.Command, i + 1);
                 aside.Clear();
-                wasCommand = true;
             }
-
-            if (!wasCommand)
-            {
-                Take(bytes[i]);
-            }
-            else
+            else if (state == State.Command)
             {
                 TakeCommand(bytes[i]);
                 from = i + 1;
+            }
+            else
+            {
+                Take(bytes[i]);
             }
         }
 
@@ -202,6 +199,10 @@ internal sealed partial class DumpScanner(string location)
                     Keep((byte)'/');
                     TakeSql(b);
                 }
+                else
+                {
+                    b = 0; // the star that opens does not close
+                }
 
                 break;
             case State.LineComment when b == '\n':
@@ -286,7 +287,8 @@ internal sealed partial class DumpScanner(string location)
                 state = State.Slash;
                 return;
             case (byte)'\'':
-                escapes = previous is (byte)'E' or (byte)'e' && !IsWordBefore();
+                // A quote right behind one is part of the same string.
+                escapes = previous == '\'' ? escapes : previous is (byte)'E' or (byte)'e' && !IsWordBefore();
                 state = State.String;
                 break;
             case (byte)'"':
@@ -425,7 +427,7 @@ internal sealed partial class DumpScanner(string location)
 
     private void Keep(byte b)
     {
-        if (statement.WrittenCount == 0 && b is (byte)' ' or (byte)'\n' or (byte)'\r' or (byte)'\t' && statement.WrittenCount == 0)
+        if (b is (byte)' ' or (byte)'\n' or (byte)'\r' or (byte)'\t' && statement.WrittenCount == 0)
         {
             return;
         }

@@ -2,7 +2,7 @@ using ZstdSharp;
 
 namespace MoltBeat.DR.Engine.Archive.Dumps;
 
-/// <summary>Decompresses, and reaches its end only when the compressed bytes reached theirs as they should: their checksum, and not a byte behind it.</summary>
+/// <summary>Decompresses, and reaches its end only when the compressed bytes reached theirs as they should, their checksum included, and what they come out of has ended without an error.</summary>
 internal sealed class UnpackedStream : ForwardStream
 {
     private readonly Stream packed;
@@ -28,9 +28,7 @@ internal sealed class UnpackedStream : ForwardStream
             if (n == 0 && buffer.Length > 0)
             {
                 // What lies behind decides too: an encrypted message is right only once it has been read to its end.
-                var rest = new byte[1 << 12];
-                var trailing = await packed.ReadAsync(rest, cancellationToken).ConfigureAwait(false);
-                if (trailing > 0)
+                if (await packed.ReadAsync(new byte[1 << 12], cancellationToken).ConfigureAwait(false) > 0)
                 {
                     throw DumpErrors.Damaged(location, "something lies behind its compressed data");
                 }
