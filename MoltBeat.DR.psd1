@@ -17,6 +17,7 @@
   CmdletsToExport      = @(
     'Compare-MoltBackup'
     'Copy-MoltBackup'
+    'Export-MoltBackup'
     'Export-MoltRecoveryKit'
     'Find-MoltRow'
     'Get-MoltAudit'

@@ -55,7 +55,7 @@ public sealed class GetMoltBackupCommand : TrustCommand
             var items = (Path ?? []).Where(IsItem).ToList();
             foreach (var (store, name) in items.Select(ItemOf))
             {
-                if (RunOn([store], (stores, _, token) => new BackupCatalog(stores, trust).ReadAsync(name, token), out var one, name))
+                if (RunOn([store], async (stores, _, token) => await DumpCatalog.ReadAsync(stores[0], name, token).ConfigureAwait(false) ?? await new BackupCatalog(stores, trust).ReadAsync(name, token).ConfigureAwait(false), out var one, name))
                 {
                     backups.Add(one);
                 }
@@ -64,7 +64,12 @@ public sealed class GetMoltBackupCommand : TrustCommand
             if (items.Count == 0 || items.Count < Path!.Length)
             {
                 var all = StoresOf(Path?.Except(items));
-                if (!RunOn(all, (stores, _, token) => new BackupCatalog(stores, trust).ListAsync(unreadable.Add, token), out var listed, all[0].Location))
+                if (!RunOn(all, async (stores, _, token) =>
+                {
+                    var archives = await new BackupCatalog(stores, trust).ListAsync(unreadable.Add, token).ConfigureAwait(false);
+                    archives.AddRange(await DumpCatalog.ListAsync(stores, unreadable.Add, token).ConfigureAwait(false));
+                    return archives.OrderByDescending(b => b.Created).ToList();
+                }, out var listed, all[0].Location))
                 {
                     return;
                 }

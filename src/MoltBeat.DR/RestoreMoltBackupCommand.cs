@@ -13,7 +13,7 @@ namespace MoltBeat.DR;
 /// <summary>Restores a backup into a new database, and proves that it is all there; and what the backup holds beside it.</summary>
 [Cmdlet(VerbsData.Restore, "MoltBackup", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
 [OutputType(typeof(RestoreResult), typeof(EnvironmentRestoreResult), typeof(FolderRestoreResult), typeof(RedisRestoreResult))]
-public sealed class RestoreMoltBackupCommand : RestoreCommand
+public sealed class RestoreMoltBackupCommand : DumpRestoreCommand
 {
     /// <summary>Do not compare the restored rows with the backup.</summary>
     [Parameter]
@@ -81,6 +81,12 @@ public sealed class RestoreMoltBackupCommand : RestoreCommand
 
     private void Restore(AuditSubject subject)
     {
+        if (IsDump(out var found))
+        {
+            RestoreDump(subject, found, Include is [RestorePart.Database], Force);
+            return;
+        }
+
         if (!TryFind(subject, out var backup, out var whole, out var access))
         {
             return;

@@ -3,6 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Management.Automation;
 using MoltBeat.DR.Engine;
+using MoltBeat.DR.Engine.Archive.Dumps;
 using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Plan;
 using MoltBeat.DR.Engine.Postgres;
@@ -78,14 +79,14 @@ public abstract class StoreCommand : MoltCommand
 
     /// <summary>Whether the text names one backup and not a store.</summary>
     protected bool IsItem(string text)
-        => StoreSettings.IsUri(text) ? text.Split('?')[0].EndsWith(".tar", StringComparison.Ordinal) : File.Exists(Absolute(text));
+        => StoreSettings.IsUri(text) ? text.Split('?')[0] is var path && (path.EndsWith(".tar", StringComparison.Ordinal) || DumpCatalog.IsDumpName(path)) : File.Exists(Absolute(text)) || DumpSource.IsDirectory(Absolute(text));
 
     /// <summary>The store and the file name of one backup.</summary>
     /// <exception cref="MoltException"><c>BackupNotFound</c> when the path names a folder, <c>StoreInvalid</c>.</exception>
     protected (StoreSettings Store, string Name) ItemOf(string text)
     {
         var full = Absolute(text);
-        if (!StoreSettings.IsUri(full) && Directory.Exists(full))
+        if (!StoreSettings.IsUri(full) && Directory.Exists(full) && !DumpSource.IsDirectory(full))
         {
             throw new MoltException("BackupNotFound", ErrorKind.NotFound, $"{full} is a folder, not a backup.", $"Choose one from it: Get-MoltBackup -Path '{full}' -Latest.", full);
         }

@@ -81,7 +81,7 @@ public sealed class TestMoltBackupCommand : KeyCommand
             Audited(subject =>
             {
                 (subject.In(store).Backup, subject.Detail) = (name, Level.ToString());
-                if (RunOn([store], (stores, observer, token) => VerificationOperation.RunAsync(stores[0], name, options, observer, token), out var result, store.ItemLocation(name)))
+                if (RunOn([store], (stores, observer, token) => DumpVerification.RunAnyAsync(stores[0], name, options, observer, token), out var result, store.ItemLocation(name)))
                 {
                     (subject.Database, subject.BackupId, subject.IsDone) = (result.Database, result.Id, result.Passed);
                     Show(result);

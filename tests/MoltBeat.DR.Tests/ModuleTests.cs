@@ -11,6 +11,7 @@ public sealed class ModuleTests : IDisposable
     [
         "Compare-MoltBackup",
         "Copy-MoltBackup",
+        "Export-MoltBackup",
         "Export-MoltRecoveryKit",
         "Find-MoltRow",
         "Get-MoltAudit",

@@ -123,6 +123,32 @@ public static class StockTools
             ? Encoding.UTF8.GetBytes(Head + EncryptedMembers + Rows + EncryptedBody + End)
             : [.. Encoding.UTF8.GetBytes(Head + OpenMembers + Rows), .. details, .. Encoding.UTF8.GetBytes(OpenBody + End)];
 
+    /// <summary>A script of an archive that is not encrypted, made to read a folder with the members in it: the first argument is that folder.</summary>
+    /// <returns>Null when it is not a script that this version knows.</returns>
+    public static byte[]? ForFolder(byte[] script)
+    {
+        // One char a byte: the names in it may be no UTF-8.
+        var text = Encoding.Latin1.GetString(script);
+        (string From, string To)[] changes =
+        [
+            ("sh restore.sh ARCHIVE NEW_DATABASE", "sh restore.sh FOLDER NEW_DATABASE"),
+            ("for tool in tar zstd", "for tool in zstd"),
+            ("tar -tf \"$archive\" >\"$work/members\"", "(cd \"$archive\" && find . -type f) | sed 's,^\\./,,' | LC_ALL=C sort >\"$work/members\""),
+            ("member() { tar -xOf \"$archive\" \"$1\"; }", "member() { cat \"$archive/$1\"; }"),
+        ];
+        foreach (var (from, to) in changes)
+        {
+            if (!text.Contains(from, StringComparison.Ordinal))
+            {
+                return null;
+            }
+
+            text = text.Replace(from, to, StringComparison.Ordinal);
+        }
+
+        return Encoding.Latin1.GetBytes(text);
+    }
+
     private static string ShellQuote(string text) => "'" + text.Replace("'", "'\\''", StringComparison.Ordinal) + "'";
 
     private const string Head = """

@@ -1,4 +1,5 @@
 using MoltBeat.DR.Engine.Archive;
+using MoltBeat.DR.Engine.Archive.Dumps;
 
 namespace MoltBeat.DR.Engine.Catalog;
 
@@ -59,8 +60,14 @@ public sealed class BackupInfo
 
     public string ServerVersion { get; }
 
+    /// <summary>What kind of file it is. Of a dump of stock tools only what its name and its first bytes tell is known; <see cref="Notes"/> says so.</summary>
+    public BackupFormat Format { get; internal init; }
+
     /// <summary>Whether its contents are encrypted.</summary>
-    public bool Encrypted => Manifest.Recipients.Count > 0;
+    public bool Encrypted => Manifest.Recipients.Count > 0 || SealedDump;
+
+    /// <summary>It is an encrypted dump, which does not name its recipients' fingerprints.</summary>
+    internal bool SealedDump { get; init; }
 
     /// <summary>The keys that its contents are encrypted to; empty when they are not.</summary>
     public IReadOnlyList<RecipientInfo> Recipients => Manifest.Recipients;

@@ -145,4 +145,32 @@ public sealed class RestorePlan
             Took = clock.Elapsed,
         }, preflight);
     }
+
+    /// <summary>The plan for a dump of stock tools, of which <paramref name="contents"/> says what can be known. Its missing roles are made without the right to log in.</summary>
+    internal static async Task<RestorePlan> ForDumpAsync(ClientTools tools, Manifest manifest, Contents contents, PinnedServer server, NpgsqlConnection admin, RestoreOptions options, CancellationToken cancellationToken)
+    {
+        var clock = Stopwatch.StartNew();
+        var report = new ReadinessReport();
+        var preflight = await RestorePreflight.RunAsync(server, admin, manifest, contents, options, report, cancellationToken).ConfigureAwait(false);
+        report.ThrowIfFailed();
+        var properties = preflight.Properties(contents, options);
+        var roles = preflight.RolesToMake.Order(StringComparer.Ordinal).ToList();
+        return new RestorePlan(tools, preflight)
+        {
+            Database = options.TargetDatabase,
+            TargetExists = preflight.TargetExists,
+            Replaces = options.Replace,
+            Owner = properties.Owner,
+            Encoding = contents.Database.Encoding,
+            StateOf = manifest.Created,
+            Tables = contents.Tables.Count,
+            Rows = manifest.Rows,
+            Bytes = manifest.RawBytes,
+            RolesToCreate = roles,
+            RoleStatements = roles.ConvertAll(r => $"CREATE ROLE {SqlName.Quote(r)} NOLOGIN"),
+            Properties = properties,
+            Checks = report.Checks,
+            Took = clock.Elapsed,
+        };
+    }
 }

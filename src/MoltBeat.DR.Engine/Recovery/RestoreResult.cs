@@ -10,6 +10,9 @@ public enum ProofStatus
 
     /// <summary>Nobody looked: -SkipProof.</summary>
     Skipped,
+
+    /// <summary>A dump of stock tools: it was read to its end and loaded without an error, and each table holds as many rows as the dump has for it. The rows cannot be compared: it has no digests.</summary>
+    Counted,
 }
 
 /// <summary>One table of a restored database.</summary>

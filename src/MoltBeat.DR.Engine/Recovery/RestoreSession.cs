@@ -47,7 +47,8 @@ internal sealed record RestoreSession(ArchiveReader Archive, Contents Contents, 
         }
     }
 
-    private static void Check(RestoreOptions options)
+    /// <exception cref="MoltException"><c>TargetNameInvalid</c>, <c>ReplaceInvalid</c>.</exception>
+    public static void Check(RestoreOptions options)
     {
         var name = options.TargetDatabase;
         if (Encoding.UTF8.GetByteCount(name) is 0 or > 63 || name.Contains('\0', StringComparison.Ordinal))
