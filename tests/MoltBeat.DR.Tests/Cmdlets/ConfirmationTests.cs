@@ -17,8 +17,8 @@ public sealed class ConfirmationTests(ServerFixture fixture) : IDisposable
     {
         var assembly = (Assembly)Assert.Single(_module.Run("(Get-Module MoltBeat.DR).ImplementingAssembly").ThrowIfFailed().Values);
         var cmdlets = assembly.GetExportedTypes().Select(t => t.GetCustomAttribute<CmdletAttribute>()).OfType<CmdletAttribute>().ToList();
-        Assert.All(cmdlets, c => Assert.Equal(c.VerbName is "New" or "Copy" or "Set" or "Remove" or "Restore" or "Protect" or "Undo" or "Register" or "Unregister" or "Invoke" or "Send" || (c.VerbName, c.NounName) is ("Test", "MoltStore") or ("Test", "MoltAlert"), c.SupportsShouldProcess));
-        Assert.Equal(["Protect-MoltBackup", "Remove-MoltBackup", "Remove-MoltPreviousDatabase", "Restore-MoltBackup", "Restore-MoltRow", "Undo-MoltRestore", "Unregister-MoltSchedule"], cmdlets.Where(c => c.ConfirmImpact == ConfirmImpact.High).Select(c => $"{c.VerbName}-{c.NounName}").Order(StringComparer.Ordinal));
+        Assert.All(cmdlets, c => Assert.Equal(c.VerbName is "New" or "Copy" or "Set" or "Remove" or "Restore" or "Protect" or "Undo" or "Register" or "Unregister" or "Invoke" or "Send" or "Export" || (c.VerbName, c.NounName) is ("Test", "MoltStore") or ("Test", "MoltAlert"), c.SupportsShouldProcess));
+        Assert.Equal(["Export-MoltBackup", "Invoke-MoltRecovery", "Protect-MoltBackup", "Remove-MoltBackup", "Remove-MoltPreviousDatabase", "Restore-MoltBackup", "Restore-MoltRow", "Undo-MoltRestore", "Unregister-MoltSchedule"], cmdlets.Where(c => c.ConfirmImpact == ConfirmImpact.High).Select(c => $"{c.VerbName}-{c.NounName}").Order(StringComparer.Ordinal));
     }
 
     [Fact]
