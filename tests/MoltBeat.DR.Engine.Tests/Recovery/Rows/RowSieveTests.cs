@@ -1,5 +1,4 @@
 using System.Text;
-using MoltBeat.DR.Engine.Archive;
 using MoltBeat.DR.Engine.Postgres;
 using MoltBeat.DR.Engine.Recovery.Rows;
 using MoltBeat.DR.Engine.Tests.Archive;
