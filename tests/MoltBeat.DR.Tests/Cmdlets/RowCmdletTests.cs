@@ -67,6 +67,6 @@ public sealed class RowCmdletTests(ServerFixture fixture) : IDisposable
         Assert.Equal(1L, await database.ScalarAsync<long>("SELECT count(*) FROM users WHERE id = 7", Cancel));
 
         foreach (var cmdlet in new[] { "Restore-MoltRow -Table users -Where true", "Find-MoltRow -Table users -Where true", "Compare-MoltBackup" })
-            Assert.StartsWith("BackupNotFound,", _module.Run("param($Url, $Folder, $Plan) Get-MoltBackup $Folder -Before 2000-01-01 | " + cmdlet + " -DatabaseUrl $Url", with).Error.FullyQualifiedErrorId, StringComparison.Ordinal);
+            Assert.StartsWith("BackupNotFound,", _module.Run("param($Url, $Folder, $Plan) Get-MoltBackup $Folder -Before 2000-01-01T00:00Z | " + cmdlet + " -DatabaseUrl $Url", with).Error.FullyQualifiedErrorId, StringComparison.Ordinal);
     }
 }

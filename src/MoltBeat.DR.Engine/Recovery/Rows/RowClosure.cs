@@ -46,8 +46,11 @@ internal sealed class RowClosure(RowSession session, LiveSchema schema, RowLoade
         var these = all ? "true" : "r.state IS NULL";
         if (unit.Key is not null)
         {
+            // A row is written again only when its state is another: rows may be long.
             await session.ExecuteAsync($"""
-                UPDATE {unit.Rows} r SET state = coalesce((SELECT CASE WHEN {unit.LivingText} = {unit.RowText} THEN 's' ELSE 'd' END FROM {unit.Live.From} t WHERE {unit.SameKey} LIMIT 1), 'm') WHERE {these}
+                UPDATE {unit.Rows} x SET state = n.state
+                FROM (SELECT r.id, coalesce((SELECT CASE WHEN {unit.LivingText} = {unit.RowText} THEN 's' ELSE 'd' END FROM {unit.Live.From} t WHERE {unit.SameKey} LIMIT 1), 'm')::"char" AS state FROM {unit.Rows} r WHERE {these} OFFSET 0) n
+                WHERE x.id = n.id AND x.state IS DISTINCT FROM n.state
                 """, cancellationToken).ConfigureAwait(false);
             return;
         }
@@ -57,7 +60,7 @@ internal sealed class RowClosure(RowSession session, LiveSchema schema, RowLoade
             WITH backup AS MATERIALIZED (SELECT r.id, {unit.RowText} AS row, row_number() OVER (PARTITION BY {unit.RowText} ORDER BY r.id) AS n FROM {unit.Rows} r),
               living AS MATERIALIZED (SELECT l.row, count(*) AS n FROM (SELECT {unit.LivingText} AS row FROM {unit.Live.From} t) l WHERE l.row IN (SELECT b.row FROM backup b) GROUP BY 1)
             UPDATE {unit.Rows} r SET state = CASE WHEN b.n > coalesce(l.n, 0) THEN 'm' ELSE 's' END
-            FROM backup b LEFT JOIN living l ON l.row = b.row WHERE r.id = b.id
+            FROM backup b LEFT JOIN living l ON l.row = b.row WHERE r.id = b.id AND r.state IS DISTINCT FROM CASE WHEN b.n > coalesce(l.n, 0) THEN 'm' ELSE 's' END::"char"
             """, cancellationToken).ConfigureAwait(false);
     }
 
@@ -140,7 +143,10 @@ internal sealed class RowClosure(RowSession session, LiveSchema schema, RowLoade
             }
         }
 
-        await session.ExecuteAsync($"UPDATE {unit.Rows} r SET expanded = true WHERE r.state = 'm'", cancellationToken).ConfigureAwait(false);
+        if (schema.ForeignKeys.Exists(k => k.To == unit.Live.Oid))
+        {
+            await session.ExecuteAsync($"UPDATE {unit.Rows} r SET expanded = true WHERE r.state = 'm' AND NOT r.expanded", cancellationToken).ConfigureAwait(false);
+        }
     }
 
     /// <summary>Brings missing rows that others refer to. False when there were none.</summary>

@@ -49,7 +49,7 @@ internal sealed class RowDecision(RowSession session, LiveSchema schema, RowClos
     {
         foreach (var unit in closure.Units.Concat(closure.Links))
         {
-            await session.ExecuteAsync($"UPDATE {unit.Rows} r SET planned = r.state", cancellationToken).ConfigureAwait(false);
+            await session.ExecuteAsync($"CREATE TEMPORARY TABLE {unit.Planned} AS SELECT r.id, r.state FROM {unit.Rows} r; ANALYZE {unit.Planned}", cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -58,7 +58,7 @@ internal sealed class RowDecision(RowSession session, LiveSchema schema, RowClos
     {
         foreach (var unit in closure.Units.Concat(closure.Links))
         {
-            if (await session.ScalarAsync<long>($"SELECT count(*) FROM {unit.Rows} r WHERE r.state IS DISTINCT FROM r.planned", cancellationToken).ConfigureAwait(false) is > 0 and var changed)
+            if (await session.ScalarAsync<long>($"SELECT count(*) FROM {unit.Rows} r LEFT JOIN {unit.Planned} p ON p.id = r.id WHERE r.state IS DISTINCT FROM p.state", cancellationToken).ConfigureAwait(false) is > 0 and var changed)
             {
                 throw Changed(unit.ToString(), string.Create(CultureInfo.InvariantCulture, $"{changed:N0} of the rows are no longer there or not there as they were"));
             }

@@ -106,8 +106,8 @@ public sealed class RowRestoreOperation
         var decision = new RowDecision(session, schema, closure, options);
         await session.ExecuteAsync("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", cancellationToken).ConfigureAwait(false);
         await decision.DecideAsync(cancellationToken).ConfigureAwait(false);
-        await decision.KeepAsync(cancellationToken).ConfigureAwait(false);
         await session.ExecuteAsync("COMMIT", cancellationToken).ConfigureAwait(false);
+        await decision.KeepAsync(cancellationToken).ConfigureAwait(false);
         var report = new RowReport(session, closure, options, archive.Manifest);
         var tables = await report.TablesAsync(live, cancellationToken).ConfigureAwait(false);
         var plan = new RowRestorePlan { Database = options.Connection.Database, Server = session.Server.Settings.Describe(), Tables = tables, Triggers = report.Triggers };

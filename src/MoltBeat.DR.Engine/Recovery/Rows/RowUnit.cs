@@ -34,11 +34,14 @@ internal sealed class RowUnit
 
     public IReadOnlyList<RowShape> Shapes { get; }
 
-    /// <summary>The temporary table: id, role, state, planned, expanded, c0, c1, …</summary>
+    /// <summary>The temporary table: id, role, state, expanded, c0, c1, …</summary>
     public string Rows { get; }
 
     /// <summary>When only values of this key are to be put back, which a deletion has set to null or to their defaults.</summary>
     public LiveForeignKey? Link { get; }
+
+    /// <summary>The temporary table of what was planned: id, state.</summary>
+    public string Planned => Rows.Replace("_rows_", "_planned_", StringComparison.Ordinal);
 
     /// <summary>Columns that both have.</summary>
     public List<LiveColumn> Columns { get; }
@@ -75,7 +78,7 @@ internal sealed class RowUnit
 
         var unit = new RowUnit(live, backup, shapes, session.NewName("rows"), session.NewName("over"), link);
         var columns = string.Concat(unit.Columns.Select((c, i) => $", c{i} {c.Type}"));
-        await session.ExecuteAsync($"CREATE TEMPORARY TABLE {unit.Rows} (id int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY, role \"char\", state \"char\", planned \"char\", expanded bool NOT NULL DEFAULT false{columns})", cancellationToken).ConfigureAwait(false);
+        await session.ExecuteAsync($"CREATE TEMPORARY TABLE {unit.Rows} (id int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY, role \"char\", state \"char\", expanded bool NOT NULL DEFAULT false{columns})", cancellationToken).ConfigureAwait(false);
         await session.ExecuteAsync($"CREATE TEMPORARY TABLE {unit.Over} (id int8{string.Concat(unit.Key?.Columns.Select((c, i) => $", k{i} {live.Column(c).Type}") ?? [])})", cancellationToken).ConfigureAwait(false);
         return unit;
     }

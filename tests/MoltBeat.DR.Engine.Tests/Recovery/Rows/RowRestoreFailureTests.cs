@@ -91,6 +91,66 @@ public sealed class RowRestoreFailureTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task A_commit_whose_answer_is_lost_is_asked_for_again()
+    {
+        await using var server = await PostgresFixture.OrSkipAsync(() => PostgresServer.StartAsync(cancel: Cancel));
+        await using var shop = await RowShop.OpenAsync(postgres, server: server);
+        var before = await shop.StateAsync();
+        await shop.ExecuteAsync("DELETE FROM app.agents WHERE id = 'agent7'");
+
+        // The commit is done, and its answer waits for a standby that never comes.
+        Task<bool>? ended = null;
+        var tables = await shop.RestoreAsync("agents", "id = 'agent7'", o => o with { IncludeDependents = true }, observer: new At("Committing", () =>
+        {
+            server.ExecuteAsync("ALTER SYSTEM SET synchronous_standby_names = 'nobody'", cancel: Cancel).GetAwaiter().GetResult();
+            server.ScalarAsync<bool>("SELECT pg_reload_conf()", cancel: Cancel).GetAwaiter().GetResult();
+            Thread.Sleep(500);
+            ended = Task.Run(async () =>
+            {
+                while (!await server.ScalarAsync<bool>("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep')", cancel: Cancel))
+                    await Task.Delay(50, Cancel);
+                return await server.ScalarAsync<bool>("SELECT bool_and(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'", cancel: Cancel);
+            }, Cancel);
+        }));
+        Assert.True(await ended!);
+        Assert.All(tables, t => Assert.True(t.IsDone));
+        Assert.True(File.Exists(shop.UndoFile));
+        Assert.Equal(before, await shop.StateAsync());
+        await server.ExecuteAsync("SET synchronous_commit = local; ALTER SYSTEM RESET synchronous_standby_names", cancel: Cancel).WaitAsync(TimeSpan.FromSeconds(20), Cancel);
+        await server.ScalarAsync<bool>("SELECT pg_reload_conf()", cancel: Cancel);
+        await Task.Delay(500, Cancel);
+    }
+
+    [Fact]
+    public async Task A_role_with_the_rights_it_needs_is_enough_and_one_without_changes_nothing()
+    {
+        await using var shop = await RowShop.OpenAsync(postgres);
+        var role = postgres.Unique("row_keeper");
+        var before = await shop.StateAsync();
+        await shop.ExecuteAsync($"CREATE ROLE {role} LOGIN PASSWORD 'x'; GRANT USAGE ON SCHEMA app TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA app TO {role}; DELETE FROM app.agents WHERE id = 'agent7'");
+        var lost = await shop.StateAsync();
+        var uri = shop.Database.Server.Uri(shop.Database.Name, role, "x");
+        Task<IReadOnlyList<RestoredRows>> RestoreAsync() => shop.RestoreAsync("agents", "id = 'agent7'", o => o with { IncludeDependents = true }, uri: uri);
+        try
+        {
+            await RowShop.RefusedAsync("PermissionDenied", RestoreAsync);
+            Assert.Equal(lost, await shop.StateAsync());
+            await RowShop.RefusedAsync("PermissionDenied", () => shop.RestoreAsync("agents", "id = 'agent7'", o => o with { SkipTriggers = true }, uri: uri));
+
+            // Rows that the role may not see would be taken for missing: that is refused by the server.
+            await shop.ExecuteAsync($"GRANT INSERT, UPDATE ON ALL TABLES IN SCHEMA app TO {role}; GRANT USAGE ON ALL SEQUENCES IN SCHEMA app TO {role}; ALTER TABLE app.messages ENABLE ROW LEVEL SECURITY");
+            await RowShop.RefusedAsync("PermissionDenied", RestoreAsync);
+            await shop.ExecuteAsync("ALTER TABLE app.messages DISABLE ROW LEVEL SECURITY");
+            await RestoreAsync();
+            Assert.Equal(before, await shop.StateAsync());
+        }
+        finally
+        {
+            await shop.ExecuteAsync($"DROP OWNED BY {role}; DROP ROLE {role}");
+        }
+    }
+
+    [Fact]
     public async Task An_undo_file_that_cannot_be_written_keeps_the_rows_from_coming()
     {
         await using var shop = await RowShop.OpenAsync(postgres);

@@ -52,9 +52,9 @@ internal sealed class RowShop : IAsyncDisposable
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    public static async Task<RowShop> OpenAsync(PostgresFixture postgres, string sql = Schema + Content, bool text = false, Func<BackupOptions, BackupOptions>? with = null)
+    public static async Task<RowShop> OpenAsync(PostgresFixture postgres, string sql = Schema + Content, bool text = false, Func<BackupOptions, BackupOptions>? with = null, PostgresServer? server = null)
     {
-        var database = await postgres.CreateDatabaseAsync("rows");
+        var database = await (server?.CreateDatabaseAsync("rows", cancel: Cancel) ?? postgres.CreateDatabaseAsync("rows"));
         await database.ExecuteAsync(sql, Cancel);
         var workshop = new Workshop();
         return new RowShop(database, workshop, await workshop.BackupAsync(database, with ?? (o => text ? o with { TextRows = true } : o)));
