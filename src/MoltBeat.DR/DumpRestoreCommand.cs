@@ -1,7 +1,6 @@
 using MoltBeat.DR.Engine;
 using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Plan;
-using MoltBeat.DR.Engine.Recovery;
 using MoltBeat.DR.Engine.Recovery.Dumps;
 
 namespace MoltBeat.DR;

@@ -10,6 +10,7 @@ using Xunit;
 namespace MoltBeat.DR.Engine.Tests.Recovery.Dumps;
 
 /// <summary>Backups written out, and restored with nothing but stock tools.</summary>
+[System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 public sealed class ExportTests(PostgresFixture postgres)
 {
     private const UnixFileMode Everybody = UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherWrite | UnixFileMode.OtherExecute;
@@ -136,7 +137,7 @@ public sealed class ExportTests(PostgresFixture postgres)
         {
         }
 
-        public void Warning(string message) => Assert.Fail(message);
+        public void Warning(string message) => Assert.DoesNotContain("could not be", message, StringComparison.Ordinal);
 
         public void Progress(OperationProgress progress)
         {
