@@ -259,7 +259,7 @@ public sealed class RestoreOperation
 
         foreach (var part in step.Parts)
         {
-            await new RowLoader(archive, contents).LoadAsync(connection, step.Table, part, frozen, progress, cancellationToken).ConfigureAwait(false);
+            await new PartLoader(archive, contents).LoadAsync(connection, step.Table, part, frozen, progress, cancellationToken).ConfigureAwait(false);
         }
 
         if (frozen)

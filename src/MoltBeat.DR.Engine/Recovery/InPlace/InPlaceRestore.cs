@@ -126,7 +126,7 @@ internal sealed class InPlaceRestore(RestoreOptions options, IOperationObserver 
         await StepAsync("Rows", async () =>
         {
             await PinAsync(session, cancellationToken).ConfigureAwait(false);
-            var loader = new RowLoader(archive, contents);
+            var loader = new PartLoader(archive, contents);
             var progress = new LoadProgress(options.TargetDatabase, contents.Tables, observer);
             foreach (var table in contents.Tables)
             {

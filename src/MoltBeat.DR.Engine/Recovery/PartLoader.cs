@@ -6,7 +6,7 @@ using ZstdSharp;
 namespace MoltBeat.DR.Engine.Recovery;
 
 /// <summary>Brings rows from the archive into a table.</summary>
-internal sealed class RowLoader(ArchiveReader archive, Contents contents)
+internal sealed class PartLoader(ArchiveReader archive, Contents contents)
 {
     /// <summary>Loads one part; too few or too many bytes are damage.</summary>
     /// <param name="connection">A pinned session whose client_encoding is the database's.</param>
