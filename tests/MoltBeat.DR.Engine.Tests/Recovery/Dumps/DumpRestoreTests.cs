@@ -134,11 +134,13 @@ public sealed class DumpRestoreTests(PostgresFixture postgres)
         await source.ExecuteAsync("""
             INSERT INTO a VALUES (-1, E'\\! touch /nowhere\n\\.\n\\connect x'), (-2, E'a\\');
             CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $body$ SELECT '\! no'::text; $body$;
-            CREATE FUNCTION g() RETURNS text LANGUAGE sql BEGIN ATOMIC SELECT '\! no'::text; SELECT E'\\''\\! no'::text; END;
             CREATE TABLE "odd "" (;name" (id int DEFAULT length('--;''"'), "c "" ,d" text DEFAULT E'\\connect $$ /*');
             INSERT INTO "odd "" (;name" VALUES (1, '\.');
             COMMENT ON TABLE a IS E'line\n\\! no\n-- PostgreSQL database dump complete';
             """, Cancel);
+        // Npgsql would take such a body apart.
+        const string Atomic = """CREATE FUNCTION g() RETURNS text LANGUAGE sql BEGIN ATOMIC SELECT '\! no'::text; SELECT E'\\''\\! no'::text; END""";
+        await Tool.RunAsync("psql", ["-X", "-v", "ON_ERROR_STOP=1", "-c", Atomic, "-d", source.Name], source.Server.ToolEnvironment, Cancel);
         using var workshop = new Workshop();
         var dump = await DumpAsync(source, workshop.Folder, "sql.gz");
         var copy = postgres.Unique("copy");
