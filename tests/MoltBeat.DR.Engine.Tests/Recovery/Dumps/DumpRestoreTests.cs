@@ -81,6 +81,7 @@ public sealed class DumpRestoreTests(PostgresFixture postgres)
     [InlineData("cut", "DumpDamaged")]
     [InlineData("crc", "DumpDamaged")]
     [InlineData("noCrc", "DumpDamaged")]
+    [InlineData("trailing", "DumpDamaged")]
     [InlineData("noTrailer", "DumpIncomplete")]
     [InlineData("empty", "DumpIncomplete")]
     [InlineData("shell", "DumpHasCommand")]
@@ -107,6 +108,7 @@ public sealed class DumpRestoreTests(PostgresFixture postgres)
             "cut" => bytes[..(bytes.Length / 2)],
             "noCrc" => bytes[..^8],
             "crc" => [.. bytes[..^8], (byte)(bytes[^8] ^ 1), .. bytes[^7..]],
+            "trailing" => [.. bytes, 1, 2, 3],
             "noTrailer" => Zip(sql[..sql.IndexOf("-- PostgreSQL database dump complete", StringComparison.Ordinal)]),
             "empty" => Zip("--\n"),
             "shell" => Zip(Insert($"\\! touch {proof}")),
