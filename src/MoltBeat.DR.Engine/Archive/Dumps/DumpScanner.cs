@@ -30,6 +30,7 @@ internal sealed partial class DumpScanner(string location)
     private int parentheses;
     private string tag = "";
     private bool escapes;
+    private bool backslashes;
     private DumpTable? copying;
     private bool dataNext;
     private long lineBytes;
@@ -288,7 +289,7 @@ internal sealed partial class DumpScanner(string location)
                 return;
             case (byte)'\'':
                 // A quote right behind one is part of the same string.
-                escapes = previous == '\'' ? escapes : previous is (byte)'E' or (byte)'e' && !IsWordBefore();
+                escapes = previous == '\'' ? escapes : backslashes || previous is (byte)'E' or (byte)'e' && !IsWordBefore();
                 state = State.String;
                 break;
             case (byte)'"':
@@ -411,9 +412,9 @@ internal sealed partial class DumpScanner(string location)
         {
             Encoding = !s_unsafeEncodings.Contains(encoding) ? encoding : throw DumpErrors.NotSupported(location, $"it is written in {encoding}, in which a letter can look like a backslash");
         }
-        else if (DumpNames.Setting(text, "standard_conforming_strings") is { } conforming && conforming != "on")
+        else if (DumpNames.Setting(text, "standard_conforming_strings") is { } conforming)
         {
-            throw DumpErrors.NotSupported(location, "backslashes in its strings mean something (standard_conforming_strings is off)");
+            backslashes = conforming != "on";
         }
         else if (DumpNames.Setting(text, "default_tablespace") is { Length: > 0 } tablespace)
         {

@@ -1,6 +1,3 @@
-using System.IO.Compression;
-using ZstdSharp;
-
 namespace MoltBeat.DR.Engine.Archive.Dumps;
 
 /// <summary>
@@ -106,11 +103,11 @@ public sealed class DumpSource : IAsyncDisposable
                     break;
                 case Head.Gzip when !compressed:
                     compressed = Compressed = true;
-                    stream = await HeadStream.OpenAsync(new UnpackedStream(stream, s => new GZipStream(s, CompressionMode.Decompress), Location), HeadBytes, cancellationToken).ConfigureAwait(false);
+                    stream = await HeadStream.OpenAsync(UnpackedStream.Gzip(stream, Location), HeadBytes, cancellationToken).ConfigureAwait(false);
                     break;
                 case Head.Zstd when !compressed:
                     compressed = Compressed = true;
-                    stream = await HeadStream.OpenAsync(new UnpackedStream(stream, s => new DecompressionStream(s, checkEndOfStream: true), Location), HeadBytes, cancellationToken).ConfigureAwait(false);
+                    stream = await HeadStream.OpenAsync(UnpackedStream.Zstd(stream, Location), HeadBytes, cancellationToken).ConfigureAwait(false);
                     break;
                 case Head.Custom:
                     Format = BackupFormat.Custom;

@@ -34,25 +34,25 @@ internal sealed record DumpCount(IReadOnlyList<RestoredTable> Tables, IReadOnlyL
             }
 
             // An extension fills some of its tables itself, and a view's rule may take rows elsewhere.
-            var plain = new Dictionary<string, char>(StringComparer.Ordinal);
+            var plain = new Dictionary<string, bool>(StringComparer.Ordinal);
             await DatabaseCatalog.ReadAsync(connection, """
-                SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relkind, n.nspname::text, c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                SELECT n.nspname::text, c.relname::text, c.relkind = 'p' FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
                 WHERE c.relkind IN ('r', 'p') AND NOT c.relforcerowsecurity
                   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
-                """, row => plain[SqlName.Quote(row.GetString(2), row.GetString(3))] = row.GetChar(1), cancellationToken).ConfigureAwait(false);
+                """, row => plain[SqlName.Quote(row.GetString(0), row.GetString(1))] = row.GetBoolean(2), cancellationToken).ConfigureAwait(false);
             var tables = new List<RestoredTable>();
             var problems = new List<string>();
             foreach (var table in scanner.Tables)
             {
                 var name = SqlName.Quote(table.Schema, table.Name);
-                if (!plain.TryGetValue(name, out var kind))
+                if (!plain.TryGetValue(name, out var partitioned))
                 {
                     tables.Add(new RestoredTable($"{table.Schema}.{table.Name}", table.Rows, "", false));
                     notCompared.Add($"{table.Schema}.{table.Name}: an extension's, under forced row-level security, or of a name that cannot be compared");
                     continue;
                 }
 
-                var rows = await DatabaseCatalog.ScalarAsync<long>(connection, $"SELECT count(*) FROM {(kind == 'p' ? "" : "ONLY ")}{SqlName.QuoteIn(contents.Database.Encoding, table.Schema, table.Name)}", cancellationToken).ConfigureAwait(false);
+                var rows = await DatabaseCatalog.ScalarAsync<long>(connection, $"SELECT count(*) FROM {(partitioned ? "" : "ONLY ")}{SqlName.QuoteIn(contents.Database.Encoding, table.Schema, table.Name)}", cancellationToken).ConfigureAwait(false);
                 tables.Add(new RestoredTable($"{table.Schema}.{table.Name}", rows, "", false));
                 if (rows != table.Rows)
                 {

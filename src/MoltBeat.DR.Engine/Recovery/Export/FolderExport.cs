@@ -111,8 +111,10 @@ public static class FolderExport
         {
             Directory.CreateDirectory(path);
         }
-        else
+        else if (!Directory.Exists(path))
         {
+            // The mode is given to the last folder of a path alone.
+            MakeFolder(Path.GetDirectoryName(path)!);
             Directory.CreateDirectory(path, Private);
         }
     }

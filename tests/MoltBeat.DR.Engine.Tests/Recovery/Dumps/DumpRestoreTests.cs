@@ -81,6 +81,7 @@ public sealed class DumpRestoreTests(PostgresFixture postgres)
     [InlineData("cut", "DumpDamaged")]
     [InlineData("crc", "DumpDamaged")]
     [InlineData("noCrc", "DumpDamaged")]
+    [InlineData("trailing", "DumpDamaged")]
     [InlineData("noTrailer", "DumpIncomplete")]
     [InlineData("empty", "DumpIncomplete")]
     [InlineData("shell", "DumpHasCommand")]
@@ -107,6 +108,7 @@ public sealed class DumpRestoreTests(PostgresFixture postgres)
             "cut" => bytes[..(bytes.Length / 2)],
             "noCrc" => bytes[..^8],
             "crc" => [.. bytes[..^8], (byte)(bytes[^8] ^ 1), .. bytes[^7..]],
+            "trailing" => [.. bytes, 1, 2, 3],
             "noTrailer" => Zip(sql[..sql.IndexOf("-- PostgreSQL database dump complete", StringComparison.Ordinal)]),
             "empty" => Zip("--\n"),
             "shell" => Zip(Insert($"\\! touch {proof}")),
@@ -134,11 +136,13 @@ public sealed class DumpRestoreTests(PostgresFixture postgres)
         await source.ExecuteAsync("""
             INSERT INTO a VALUES (-1, E'\\! touch /nowhere\n\\.\n\\connect x'), (-2, E'a\\');
             CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $body$ SELECT '\! no'::text; $body$;
-            CREATE FUNCTION g() RETURNS text LANGUAGE sql BEGIN ATOMIC SELECT '\! no'::text; SELECT E'\\''\\! no'::text; END;
             CREATE TABLE "odd "" (;name" (id int DEFAULT length('--;''"'), "c "" ,d" text DEFAULT E'\\connect $$ /*');
             INSERT INTO "odd "" (;name" VALUES (1, '\.');
             COMMENT ON TABLE a IS E'line\n\\! no\n-- PostgreSQL database dump complete';
             """, Cancel);
+        // Npgsql would take such a body apart.
+        const string Atomic = """CREATE FUNCTION g() RETURNS text LANGUAGE sql BEGIN ATOMIC SELECT '\! no'::text; SELECT E'\\''\\! no'::text; END""";
+        await Tool.RunAsync("psql", ["-X", "-v", "ON_ERROR_STOP=1", "-c", Atomic, "-d", source.Name], source.Server.ToolEnvironment, Cancel);
         using var workshop = new Workshop();
         var dump = await DumpAsync(source, workshop.Folder, "sql.gz");
         var copy = postgres.Unique("copy");
