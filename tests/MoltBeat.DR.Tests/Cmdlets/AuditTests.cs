@@ -59,8 +59,8 @@ public sealed class AuditTests(ServerFixture fixture)
         var backups = await fixture.CopyAsync();
         var lines = await RunAsync($$"""
             $null = Protect-MoltBackup '{{backups.Shop}}' -Recipient '{{await home.ExportAsync("audit.asc", key)}}' -KeepOld -WhatIf
-            $null = Protect-MoltBackup '{{backups.Shop}}' -Recipient '{{await home.ExportAsync("audit.asc", key)}}' -KeepOld -Confirm:$false -WarningAction Ignore
-            """);
+            $null = Protect-MoltBackup '{{backups.Shop}}' -Recipient '{{await home.ExportAsync("audit.asc", key)}}' -KeepOld -Confirm:$false
+            """, expectedExit: null);
         var line = Assert.Single(lines);
         Assert.Equal(("Protect", "Succeeded", "shop", Path.GetFileName(backups.Shop)), (Text(line, "action"), Text(line, "result"), Text(line, "database"), Text(line, "backup")));
         Assert.Equal($"to {key}; old archive: Kept", Text(line, "detail"));
