@@ -37,9 +37,8 @@ public sealed class ReplaceCmdletTests(ServerFixture fixture) : IDisposable
         Assert.Equal("IncludeInvalid,MoltBeat.DR.RestoreMoltBackupCommand", _module.Run(Replace + "-Include Folders -FolderPath /tmp -Force -Confirm:$false", with).Error.FullyQualifiedErrorId);
         Assert.Equal(0, await UsersAsync());
 
-        shown = _module.Answer(name, "Y").Show(Replace + "| Format-List", with);
-        Assert.Contains($"{name}_before_", shown, StringComparison.Ordinal);
-        Assert.Contains("sessions ended: ", shown, StringComparison.Ordinal);
+        var done = Assert.Single(_module.Answer(name, "Y").Run(Replace, with).ThrowIfFailed().Output);
+        Assert.StartsWith($"{name}_before_", done.Text("Replaced"), StringComparison.Ordinal);
         Assert.Equal(1200, await UsersAsync());
 
         Assert.Empty(_module.Run("param($Url) Undo-MoltRestore $Url -WhatIf", with[1]).ThrowIfFailed().Output);

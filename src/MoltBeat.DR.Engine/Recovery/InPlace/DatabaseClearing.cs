@@ -61,6 +61,17 @@ internal static class DatabaseClearing
             await DatabaseCatalog.ExecuteAsync(session, drop, cancellationToken).ConfigureAwait(false);
         }
 
+        // An extension stays, and with it the tables of it that users fill: pg_dump has what users have put there.
+        var filled = new List<string>();
+        await DatabaseCatalog.ReadAsync(session, """
+            SELECT format('DELETE FROM %s %s', c.oid::regclass, x.condition)
+            FROM pg_catalog.pg_extension e CROSS JOIN LATERAL unnest(e.extconfig, e.extcondition) x (oid, condition) JOIN pg_catalog.pg_class c ON c.oid = x.oid AND c.relkind IN ('r', 'p')
+            """, row => filled.Add(row.GetString(0)), cancellationToken).ConfigureAwait(false);
+        foreach (var delete in filled)
+        {
+            await DatabaseCatalog.ExecuteAsync(session, delete, cancellationToken).ConfigureAwait(false);
+        }
+
         await DatabaseCatalog.ReadAsync(session, "SELECT lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata", _ => { }, cancellationToken).ConfigureAwait(false);
     }
 }

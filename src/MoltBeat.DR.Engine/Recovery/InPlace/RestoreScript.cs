@@ -32,7 +32,7 @@ internal sealed partial class RestoreScript(ClientTools tools, DumpFile dump, Re
             {
                 try
                 {
-                    using var lines = new StreamReader(script, new UTF8Encoding(false, throwOnInvalidBytes: true), false, 1 << 16, leaveOpen: true);
+                    using var lines = new ScriptLines(script);
                     await RunAsync(session, lines, section == "data", stop).ConfigureAwait(false);
                 }
                 catch (PostgresException e)
@@ -43,7 +43,7 @@ internal sealed partial class RestoreScript(ClientTools tools, DumpFile dump, Re
         }
     }
 
-    private static async Task RunAsync(NpgsqlConnection session, StreamReader lines, bool rows, CancellationToken cancellationToken)
+    private static async Task RunAsync(NpgsqlConnection session, ScriptLines lines, bool rows, CancellationToken cancellationToken)
     {
         // Only the data section holds rows, and no bodies of functions, in which a line may look like anything.
         var sql = new StringBuilder();
@@ -51,15 +51,17 @@ internal sealed partial class RestoreScript(ClientTools tools, DumpFile dump, Re
         {
             if (sql.ToString() is { } text && !string.IsNullOrWhiteSpace(text))
             {
-                await DatabaseCatalog.ExecuteAsync(session, text, cancellationToken).ConfigureAwait(false);
+                // In PL/pgSQL the server itself takes the text apart, and would refuse to begin or end a transaction.
+                await DatabaseCatalog.ExecuteAsync(session, Quoted($"BEGIN EXECUTE {Quoted(text, "sql")}; END", "do").Insert(0, "DO "), cancellationToken).ConfigureAwait(false);
             }
 
             sql.Clear();
         }
 
-        while (await lines.ReadLineAsync(cancellationToken).ConfigureAwait(false) is { } line)
+        while (await lines.NextAsync(cancellationToken).ConfigureAwait(false) is { } line)
         {
-            if (Restrict().IsMatch(line))
+            // Large objects come in a transaction of their own.
+            if (Restrict().IsMatch(line) || (rows && line is ("BEGIN;" or "COMMIT;")))
             {
                 continue;
             }
@@ -70,7 +72,7 @@ internal sealed partial class RestoreScript(ClientTools tools, DumpFile dump, Re
                 var copy = await session.BeginTextImportAsync(line[..^1], cancellationToken).ConfigureAwait(false);
                 await using (copy.ConfigureAwait(false))
                 {
-                    while (await lines.ReadLineAsync(cancellationToken).ConfigureAwait(false) is { } row && row != @"\.")
+                    while (await lines.NextAsync(cancellationToken).ConfigureAwait(false) is { } row && row != @"\.")
                     {
                         await copy.WriteAsync((row + "\n").AsMemory(), cancellationToken).ConfigureAwait(false);
                     }
@@ -87,6 +89,18 @@ internal sealed partial class RestoreScript(ClientTools tools, DumpFile dump, Re
         }
 
         await FlushAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>A string constant in dollar quotes that do not occur in it.</summary>
+    private static string Quoted(string text, string tag)
+    {
+        var quote = $"$molt_{tag}$";
+        for (var i = 0; text.Contains(quote, StringComparison.Ordinal); i++)
+        {
+            quote = string.Create(CultureInfo.InvariantCulture, $"$molt_{tag}_{i}$");
+        }
+
+        return quote + text + quote;
     }
 
     [GeneratedRegex(@"^\\(un)?restrict [A-Za-z0-9]+$")]
