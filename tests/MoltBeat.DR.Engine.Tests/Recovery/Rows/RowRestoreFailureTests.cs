@@ -140,7 +140,7 @@ public sealed class RowRestoreFailureTests(PostgresFixture postgres)
             await RowShop.RefusedAsync("PermissionDenied", () => shop.RestoreAsync("agents", "id = 'agent7'", o => o with { SkipTriggers = true }, uri: uri));
 
             // Rows that the role may not see would be taken for missing: that is refused by the server.
-            await shop.ExecuteAsync($"GRANT INSERT, UPDATE ON ALL TABLES IN SCHEMA app TO {role}; GRANT USAGE ON ALL SEQUENCES IN SCHEMA app TO {role}; ALTER TABLE app.messages ENABLE ROW LEVEL SECURITY");
+            await shop.ExecuteAsync($"GRANT INSERT, UPDATE ON ALL TABLES IN SCHEMA app TO {role}; GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA app TO {role}; ALTER TABLE app.messages ENABLE ROW LEVEL SECURITY");
             await RowShop.RefusedAsync("PermissionDenied", RestoreAsync);
             await shop.ExecuteAsync("ALTER TABLE app.messages DISABLE ROW LEVEL SECURITY");
             await RestoreAsync();
