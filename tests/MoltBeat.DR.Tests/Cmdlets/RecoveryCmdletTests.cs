@@ -114,7 +114,9 @@ public sealed class RecoveryCmdletTests(ServerFixture fixture) : IAsyncDisposabl
             Assert.Contains(needed, page, StringComparison.Ordinal);
         }
 
-        Assert.All(Directory.GetFiles(kit), f => Assert.DoesNotContain("s3cretPassword", File.ReadAllText(f), StringComparison.Ordinal));
+        var password = new Uri(_database.Uri).UserInfo.Split(':')[1];
+        Assert.NotEmpty(password);
+        Assert.All(Directory.GetFiles(kit), f => Assert.DoesNotContain(password, File.ReadAllText(f), StringComparison.Ordinal));
         Assert.All(Directory.GetFiles(kit), f => Assert.Equal("600", Convert.ToString((int)File.GetUnixFileMode(f), 8)));
         Assert.Equal("KitExists,MoltBeat.DR.ExportMoltRecoveryKitCommand", Run("param($Plan, $Kit) Export-MoltRecoveryKit $Kit -PlanPath $Plan", ("Kit", kit)).Error.FullyQualifiedErrorId);
         Run("param($Plan, $Kit) Export-MoltRecoveryKit $Kit -PlanPath $Plan -Force", ("Kit", kit)).ThrowIfFailed();
@@ -129,7 +131,7 @@ public sealed class RecoveryCmdletTests(ServerFixture fixture) : IAsyncDisposabl
         var backup = _module.Run("param($Url, $Store) New-MoltBackup $Url -Path $Store", ("Url", _database.Uri), ("Store", store)).ThrowIfFailed().Output.Single().Value<string>("Path");
         await _database.ExecuteAsync("UPDATE state SET v = 'damaged'");
         var url = Path.Combine(_folder, "url");
-        Write(url, _database.Uri + (_database.Uri.Contains('?', StringComparison.Ordinal) ? "&" : "?") + "sslpassword=s3cretPassword");
+        Write(url, _database.Uri);
         string Hook(string script) => $$"""{ "command": ["/bin/sh", "-c", {{JsonSerializer.Serialize(script)}}, {{JsonSerializer.Serialize(Log)}}] }""";
         Write(Plan, $$"""
             { "version": 1, "databases": [{ "name": "main", "url": {{JsonSerializer.Serialize("file:" + url)}} }], "stores": [{ "name": "near", "location": {{JsonSerializer.Serialize(store)}} }],
