@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Management.Automation;
 using MoltBeat.DR.Engine;
+using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Recovery.Rows;
 
 namespace MoltBeat.DR;
@@ -102,7 +103,7 @@ public sealed class RestoreMoltRowCommand : RowCommand
 
     private string Undo()
     {
-        var name = string.Create(CultureInfo.InvariantCulture, $"moltbeat_undo_{new string([.. Table.Select(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '.' ? c : '_')])}_{DateTime.UtcNow:yyyyMMdd_HHmmss_fff}.sql");
+        var name = string.Create(CultureInfo.InvariantCulture, $"{DumpCatalog.UndoPrefix}{new string([.. Table.Select(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '.' ? c : '_')])}_{DateTime.UtcNow:yyyyMMdd_HHmmss_fff}.sql");
         var path = UndoPath is null ? System.IO.Path.Combine(SessionState.Path.CurrentFileSystemLocation.ProviderPath, name) : GetUnresolvedProviderPathFromPSPath(UndoPath);
         return Directory.Exists(path) ? System.IO.Path.Combine(path, name) : path;
     }

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Management.Automation;
 using MoltBeat.DR.Engine;
 using MoltBeat.DR.Engine.Archive;
+using MoltBeat.DR.Engine.Archive.Dumps;
 using MoltBeat.DR.Engine.Catalog;
 using MoltBeat.DR.Engine.Plan;
 using MoltBeat.DR.Engine.Postgres;
@@ -39,7 +40,11 @@ public abstract class RowCommand : KeyCommand
 
     protected override void ProcessRecord()
     {
-        if (Backup is not null)
+        if (Backup is { Format: not BackupFormat.Molt })
+        {
+            WriteWarning($"{Backup.Name} is a dump of stock tools, out of which no single rows are read: it is passed over.");
+        }
+        else if (Backup is not null)
         {
             backups.Add(Backup);
         }

@@ -16,9 +16,17 @@ public static partial class DumpCatalog
 {
     private static readonly string[] s_endings = [".sql", ".sql.gz", ".sql.zst", ".dump", ".dump.gz", ".pgdump", ".backup"];
 
+    /// <summary>What files begin with that take restored rows out again: SQL, and no backups.</summary>
+    public const string UndoPrefix = "moltbeat_undo_";
+
     /// <summary>Whether files of this name are looked into when a folder is listed.</summary>
     public static bool IsDumpName(string name)
     {
+        if (name.StartsWith(UndoPrefix, StringComparison.Ordinal))
+        {
+            return false;
+        }
+
         var plain = name.EndsWith(".gpg", StringComparison.OrdinalIgnoreCase) ? name[..^4] : name;
         return s_endings.Any(e => plain.EndsWith(e, StringComparison.OrdinalIgnoreCase));
     }

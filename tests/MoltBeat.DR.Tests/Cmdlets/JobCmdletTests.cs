@@ -66,11 +66,11 @@ public sealed class JobCmdletTests(ServerFixture fixture) : IDisposable
         }
 
         var told = Assert.Single(receiver.Received);
-        Assert.Equal(("BackupFailed", "shop", "Trigger"), (told.Text("problem"), told.Text("subject"), told.Text("kind")));
+        Assert.Equal(("BackupFailed", "shop", "trigger"), (told.Text("problem"), told.Text("subject"), told.Text("event")));
         File.Delete(first);
         var well = Assert.Single(_module.Run("param($Plan) Invoke-MoltJob Daily -PlanPath $Plan", ("Plan", plan)).ThrowIfFailed().Output);
         Assert.Equal("Succeeded", well.Text("Status"));
-        Assert.Equal((2, "Resolve"), (receiver.Received.Count, receiver.Received[^1].Text("kind")));
+        Assert.Equal((2, "resolve"), (receiver.Received.Count, receiver.Received[^1].Text("event")));
         Assert.Equal(told.Text("key"), receiver.Received[^1].Text("key"));
 
         // Nobody there to be told: the backup counts all the same.

@@ -18,6 +18,10 @@ internal static class DumpErrors
         => new("DumpNamesDatabase", ErrorKind.NotSupported, $"{location} works on a database by its name ({statement}): it was made with --create, and would change that one and not the new one.",
             "Make the dump without --create, or restore it by hand with psql.", location);
 
+    public static MoltException WholeServer(string location, string statement)
+        => new("DumpChangesServer", ErrorKind.NotSupported, $"{location} holds a statement that works on the whole server ({statement} …), which pg_dump never writes into a dump of one database: it would stay even if the restore failed.",
+            "Find out who made this file. Roles and tablespaces of a dump of pg_dumpall have to be made by hand, with psql.", location);
+
     public static MoltException NotSupported(string location, string why)
         => new("DumpNotSupported", ErrorKind.NotSupported, $"{location} cannot be read here: {why}.", "Restore it by hand with psql or pg_restore, into a new database.", location);
 

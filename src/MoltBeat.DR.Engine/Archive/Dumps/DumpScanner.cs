@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.IO.Hashing;
 using System.Text.RegularExpressions;
 using MoltBeat.DR.Engine.Postgres;
 
@@ -24,6 +25,7 @@ internal sealed partial class DumpScanner(string location)
     private readonly Dictionary<string, RoleUse> roles = new(StringComparer.Ordinal);
     private readonly Dictionary<string, string> extensions = new(StringComparer.Ordinal);
     private readonly HashSet<string> tablespaces = new(StringComparer.Ordinal);
+    private readonly XxHash128 digest = new();
     private State state;
     private byte previous;
     private int depth;
@@ -74,12 +76,16 @@ internal sealed partial class DumpScanner(string location)
 
     public long Statements { get; private set; }
 
+    /// <summary>Of all bytes that came.</summary>
+    public UInt128 Digest => digest.GetCurrentHashAsUInt128();
+
     /// <summary>Takes the next bytes.</summary>
     /// <param name="bytes">As they come.</param>
     /// <param name="passed">Gets what psql may see of them; null when nobody reads it.</param>
     /// <exception cref="MoltException"><c>DumpHasCommand</c>, <c>DumpNamesDatabase</c>, <c>DumpNotSupported</c>.</exception>
     public void Feed(ReadOnlySpan<byte> bytes, IBufferWriter<byte>? passed)
     {
+        digest.Append(bytes);
         var from = 0;
         for (var i = 0; i < bytes.Length; i++)
         {
@@ -219,7 +225,13 @@ internal sealed partial class DumpScanner(string location)
                 break;
             case State.BlockComment:
                 depth += previous == '*' && b == '/' ? -1 : previous == '/' && b == '*' ? 1 : 0;
-                state = depth == 0 ? State.Sql : state;
+                if (depth == 0)
+                {
+                    // A comment parts words, as a blank does.
+                    state = State.Sql;
+                    Keep((byte)' ');
+                }
+
                 b = previous is (byte)'*' or (byte)'/' && b is (byte)'*' or (byte)'/' ? (byte)0 : b;
                 break;
             case State.String:
@@ -380,12 +392,18 @@ internal sealed partial class DumpScanner(string location)
             return;
         }
 
-        if (DatabaseStatement().Match(text) is { Success: true } database)
+        var words = Blanks().Replace(text, " ");
+        if (DatabaseStatement().Match(words) is { Success: true } database)
         {
             throw DumpErrors.OtherDatabase(location, database.Value);
         }
 
-        if (text.StartsWith("COPY ", StringComparison.OrdinalIgnoreCase))
+        if (ServerStatement().Match(words) is { Success: true } server)
+        {
+            throw DumpErrors.WholeServer(location, server.Value);
+        }
+
+        if (CopyStatement().IsMatch(words))
         {
             var table = DumpNames.Copy(text, schema) ?? throw DumpErrors.NotSupported(location, "it has a COPY that is not FROM stdin, which pg_dump never writes");
             copying = tables.TryGetValue((table.Schema, table.Name), out var known) ? known : tables[(table.Schema, table.Name)] = table;
@@ -465,6 +483,16 @@ internal sealed partial class DumpScanner(string location)
     [GeneratedRegex(@"^(un)?restrict [A-Za-z0-9]+$", RegexOptions.CultureInvariant)]
     private static partial Regex Restriction();
 
-    [GeneratedRegex(@"^(CREATE|ALTER|DROP|COMMENT ON|SECURITY LABEL ON|GRANT \S+( \S+)* ON|REVOKE \S+( \S+)* ON)\s+(DATABASE|SYSTEM)\s+\S+", RegexOptions.CultureInvariant | RegexOptions.IgnoreCase)]
+    [GeneratedRegex(@"\s+")]
+    private static partial Regex Blanks();
+
+    [GeneratedRegex(@"^((CREATE|ALTER|DROP|COMMENT ON|SECURITY LABEL .*?ON) DATABASE|(GRANT|REVOKE) .*? ON DATABASE) \S+", RegexOptions.CultureInvariant | RegexOptions.IgnoreCase)]
     private static partial Regex DatabaseStatement();
+
+    // What pg_dump never writes into a dump of one database, and what would stay when the restore fails: shared by all databases.
+    [GeneratedRegex(@"^((CREATE|ALTER|DROP|COMMENT ON|SECURITY LABEL .*?ON) (ROLE|USER(?! MAPPING)|GROUP|TABLESPACE|SYSTEM)|(GRANT|REVOKE) .*? ON (TABLESPACE|PARAMETER)|(DROP|REASSIGN) OWNED|(GRANT|REVOKE) (?:(?! ON ).)*? (TO|FROM))\b", RegexOptions.CultureInvariant | RegexOptions.IgnoreCase)]
+    private static partial Regex ServerStatement();
+
+    [GeneratedRegex(@"^COPY\b", RegexOptions.CultureInvariant | RegexOptions.IgnoreCase)]
+    private static partial Regex CopyStatement();
 }

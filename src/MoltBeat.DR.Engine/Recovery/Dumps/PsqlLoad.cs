@@ -54,21 +54,20 @@ internal sealed class PsqlLoad(ClientTools tools, PinnedServer work, DumpSource 
             try
             {
                 var key = Convert.ToHexString(RandomNumberGenerator.GetBytes(24));
-                await psql.Input.WriteAsync(Encoding.ASCII.GetBytes($"\\restrict {key}\n"), cancellationToken).ConfigureAwait(false);
+                await WriteAsync(psql, Encoding.ASCII.GetBytes($"\\restrict {key}\n"), cancellationToken).ConfigureAwait(false);
                 var sql = await source.OpenAsync(cancellationToken).ConfigureAwait(false);
                 await using (sql.ConfigureAwait(false))
                 {
-                    var seen = await DumpReader.ScanAsync(sql, source.Location, bytes => psql.Input.WriteAsync(bytes, cancellationToken).AsTask(), n => Report(n, all), cancellationToken).ConfigureAwait(false);
-                    if (seen.Statements != expected.Statements || seen.IsComplete != expected.IsComplete || seen.Tables.Sum(t => t.Rows) != expected.Tables.Sum(t => t.Rows))
+                    var seen = await DumpReader.ScanAsync(sql, source.Location, bytes => WriteAsync(psql, bytes, cancellationToken), n => Report(n, all), cancellationToken).ConfigureAwait(false);
+                    if (seen.Digest != expected.Digest)
                     {
                         throw DumpErrors.Damaged(source.Location, "it is not what it was a moment ago");
                     }
                 }
 
-                await psql.Input.WriteAsync(Encoding.ASCII.GetBytes($"\n\\unrestrict {key}\n"), cancellationToken).ConfigureAwait(false);
-                await psql.Input.FlushAsync(cancellationToken).ConfigureAwait(false);
+                await WriteAsync(psql, Encoding.ASCII.GetBytes($"\n\\unrestrict {key}\n"), cancellationToken).ConfigureAwait(false);
             }
-            catch (IOException)
+            catch (PsqlEndedException)
             {
                 // It has ended before it read all: what it said is the reason.
             }
@@ -86,6 +85,22 @@ internal sealed class PsqlLoad(ClientTools tools, PinnedServer work, DumpSource 
 
         return true;
     }
+
+    /// <summary>Only that psql does not listen any more is its own affair. Should the dump not be readable, psql must not come to its end, where it would commit.</summary>
+    private static async Task WriteAsync(ChildProgram psql, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await psql.Input.WriteAsync(bytes, cancellationToken).ConfigureAwait(false);
+            await psql.Input.FlushAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (IOException e)
+        {
+            throw new PsqlEndedException(e);
+        }
+    }
+
+    private sealed class PsqlEndedException(Exception inner) : Exception("psql has ended.", inner);
 
     private void Report(long bytes, long all)
         => observer.Progress(new OperationProgress($"Restoring {options.TargetDatabase}", string.Create(CultureInfo.InvariantCulture, $"loading: {bytes / 1e6:N0} MB"), all > 0 ? Math.Min(1.0, (double)bytes / all) : null, null));

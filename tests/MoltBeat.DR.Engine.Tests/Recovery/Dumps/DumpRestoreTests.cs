@@ -89,7 +89,16 @@ public sealed class DumpRestoreTests(PostgresFixture postgres)
     [InlineData("connect", "DumpHasCommand")]
     [InlineData("gset", "DumpHasCommand")]
     [InlineData("create", "DumpNamesDatabase")]
+    [InlineData("createHidden", "DumpNamesDatabase")]
+    [InlineData("grantDatabase", "DumpNamesDatabase")]
+    [InlineData("commentDatabase", "DumpNamesDatabase")]
+    [InlineData("role", "DumpChangesServer")]
+    [InlineData("superuser", "DumpChangesServer")]
+    [InlineData("membership", "DumpChangesServer")]
+    [InlineData("tablespace", "DumpChangesServer")]
     [InlineData("program", "DumpNotSupported")]
+    [InlineData("programHidden", "DumpNotSupported")]
+    [InlineData("programBehindTab", "DumpNotSupported")]
     [InlineData("sjis", "DumpNotSupported")]
     [InlineData("broken", "RestoreFailed")]
     [InlineData("other", "NotADump")]
@@ -116,6 +125,15 @@ public sealed class DumpRestoreTests(PostgresFixture postgres)
             "connect" => Zip(Insert("\\connect postgres")),
             "gset" => Zip(Insert("SELECT 'a' AS b \\gset")),
             "create" => Zip(Insert("ALTER DATABASE postgres SET search_path TO evil;")),
+            "createHidden" => Zip(Insert("ALTER/**/DATABASE postgres SET search_path TO evil;")),
+            "grantDatabase" => Zip(Insert("GRANT CONNECT\nON -- here\n DATABASE postgres TO PUBLIC;")),
+            "commentDatabase" => Zip(Insert("COMMENT ON\tDATABASE postgres IS 'evil';")),
+            "role" => Zip(Insert("CREATE ROLE dump_evil;")),
+            "superuser" => Zip(Insert("alter\n/* a */role postgres SET search_path TO evil;")),
+            "membership" => Zip(Insert("GRANT pg_read_all_data TO CURRENT_USER;")),
+            "tablespace" => Zip(Insert("CREATE TABLESPACE evil LOCATION '/tmp';")),
+            "programHidden" => Zip(Insert($"COPY/**/public.a FROM PROGRAM 'touch {proof}';")),
+            "programBehindTab" => Zip(Insert($"copy\tpublic.a FROM PROGRAM 'touch {proof}';")),
             "program" => Zip(Insert($"COPY public.a FROM PROGRAM 'touch {proof}';")),
             "sjis" => Zip(sql.Replace("client_encoding = 'UTF8'", "client_encoding = 'SJIS'", StringComparison.Ordinal)),
             "broken" => Zip(Insert("SELECT 1/0;")),
