@@ -73,8 +73,8 @@ public sealed class JobCmdletTests(ServerFixture fixture) : IDisposable
         Assert.Equal((2, "resolve"), (receiver.Received.Count, receiver.Received[^1].Text("event")));
         Assert.Equal(told.Text("key"), receiver.Received[^1].Text("key"));
 
-        // Nobody there to be told: the backup counts all the same.
-        await receiver.DisposeAsync();
+        // The service wants to hear nothing for a while: the backup counts all the same.
+        receiver.Always = new AlertAnswer(429, "", "Retry-After: 600\r\n");
         await File.WriteAllTextAsync(Path.Combine(first, "broken_backup_20260101_000000.tar"), "x", TestContext.Current.CancellationToken);
         await Task.Delay(1100, TestContext.Current.CancellationToken);
         var alone = _module.Run("param($Plan) Invoke-MoltJob Daily -PlanPath $Plan", ("Plan", plan));

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 
 namespace MoltBeat.DR.Engine.Operations.Jobs;
 
@@ -16,29 +17,19 @@ internal sealed class JobLock : IDisposable
     {
         try
         {
-            MakeFolder(Path.GetDirectoryName(path)!);
-            var options = new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.None, BufferSize = 0 };
-            if (!OperatingSystem.IsWindows())
-            {
-                options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-            }
-
-            var file = new FileStream(path, options);
+            PrivateFiles.MakeFolder(Path.GetDirectoryName(path)!);
+            var taken = PrivateFiles.TryLock(path) ?? throw new MoltException("JobRunning", ErrorKind.Busy, $"A job of this plan is running already{Holder(path)}.", "Let it end. If it hangs, end that process: nothing of it is left then, and the next job goes on.", path);
             try
             {
                 // Beside it: nobody else can read a file that is locked.
-                File.WriteAllText(HolderFile(path), string.Create(CultureInfo.InvariantCulture, $"{what}, process {Environment.ProcessId}, since {DateTimeOffset.UtcNow:yyyy-MM-dd HH:mm:ss} UTC"));
-                return new JobLock(file);
+                PrivateFiles.Write(HolderFile(path), Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{what}, process {Environment.ProcessId}, since {DateTimeOffset.UtcNow:yyyy-MM-dd HH:mm:ss} UTC")));
+                return new JobLock(taken);
             }
             catch
             {
-                file.Dispose();
+                taken.Dispose();
                 throw;
             }
-        }
-        catch (IOException e) when (IsTaken(e))
-        {
-            throw new MoltException("JobRunning", ErrorKind.Busy, $"A job of this plan is running already{Holder(path)}.", "Let it end. If it hangs, end that process: nothing of it is left then, and the next job goes on.", path, e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -47,18 +38,6 @@ internal sealed class JobLock : IDisposable
     }
 
     public void Dispose() => file.Dispose();
-
-    private static void MakeFolder(string folder)
-    {
-        if (OperatingSystem.IsWindows())
-        {
-            Directory.CreateDirectory(folder);
-        }
-        else
-        {
-            Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        }
-    }
 
     private static string HolderFile(string path) => path + ".holder";
 
@@ -73,7 +52,4 @@ internal sealed class JobLock : IDisposable
             return "";
         }
     }
-
-    // EWOULDBLOCK of flock (11; macOS 35); ERROR_SHARING_VIOLATION.
-    private static bool IsTaken(IOException e) => e is not (FileNotFoundException or DirectoryNotFoundException or PathTooLongException) && (e.HResult & 0xffff) is 11 or 35 or 32;
 }
