@@ -220,8 +220,28 @@ public sealed class RestoreOperation
             Enumerable.Range(0, options.Jobs).Select(_ => Task.Run(() => LoadAsync(work, pgRestore, schedule, loaded, serverVersion, stop), stop))
                 .Append(pgRestore.RunAsync("data", 1, data, stop)))).ConfigureAwait(false);
         observer.Progress(new OperationProgress($"Restoring {options.TargetDatabase}", "indexes, keys and triggers", null, null));
-        await StepAsync("Indexes and keys", () => pgRestore.RunAsync("post-data", options.Jobs, post.Where(e => !schedule.Early.Contains(e)).ToList(), cancellationToken)).ConfigureAwait(false);
+        await StepAsync("Indexes and keys", () => FinishAsync(pgRestore, post.Where(e => !schedule.Early.Contains(e)).ToList(), cancellationToken)).ConfigureAwait(false);
         return rows;
+    }
+
+    /// <summary>
+    /// Indexes of partitions are attached one after another, and foreign keys come when all are: attached by several sessions at
+    /// once it has been seen that the server left the index of the whole without its mark of being valid, and then took no foreign key to it.
+    /// </summary>
+    private async Task FinishAsync(PgRestore pgRestore, List<DumpEntry> post, CancellationToken cancellationToken)
+    {
+        const string Attach = "INDEX ATTACH";
+        if (!post.Exists(e => e.Kind == Attach))
+        {
+            await pgRestore.RunAsync("post-data", options.Jobs, post, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        // A comment may be on one of the keys.
+        var last = post.Where(e => e.Kind is "FK CONSTRAINT" or "COMMENT").ToList();
+        await pgRestore.RunAsync("post-data", options.Jobs, post.Where(e => e.Kind != Attach && !last.Contains(e)).ToList(), cancellationToken).ConfigureAwait(false);
+        await pgRestore.RunAsync("post-data", 1, post.Where(e => e.Kind == Attach).ToList(), cancellationToken).ConfigureAwait(false);
+        await pgRestore.RunAsync("post-data", options.Jobs, last, cancellationToken).ConfigureAwait(false);
     }
 
     private async Task LoadAsync(PinnedServer work, PgRestore pgRestore, LoadSchedule schedule, LoadProgress progress, int serverVersion, CancellationToken cancellationToken)
